@@ -1,0 +1,130 @@
+//! Everything the engine may do to the world.
+//!
+//! Absent on purpose: overwrite, rename over, delete. What shortens or rewrites bytes is a narrow call that says what it
+//! is for, and can do nothing else.
+
+use std::fmt;
+use std::io;
+
+use ledgerstone_formats::names::{FileName, QuarantineName};
+
+pub mod disk;
+pub mod mem;
+pub mod sim;
+
+/// A place where one ledger's files live.
+///
+/// Every method that returns `Ok` has made its effect durable, but for [`Append::append`], which waits for
+/// [`Append::sync`]. After an error the effect may or may not have happened.
+pub trait Storage: fmt::Debug + Send + Sync {
+    /// Takes the ledger for this process; `holder` is what others are told meanwhile (one line of JSON).
+    ///
+    /// # Errors
+    /// `WouldBlock` when another holder has it: the error's text is that holder's line.
+    fn lock(&self, holder: &str) -> io::Result<Box<dyn Lock>>;
+
+    /// What `LOCK` says of the process that holds the ledger; `None` when nobody does.
+    fn holder(&self) -> io::Result<Option<String>>;
+
+    /// All files below the directory. Empty where the directory does not exist.
+    fn list(&self) -> io::Result<Listing>;
+
+    /// Opens a file for reading.
+    fn open(&self, name: &FileName) -> io::Result<Box<dyn ReadAt>>;
+
+    /// Makes the directories of a new ledger, and their entries durable. Existing ones are fine.
+    fn create_directories(&self) -> io::Result<()>;
+
+    /// Makes an empty file to append to; its entry is durable on return. Fails with `AlreadyExists`.
+    fn create(&self, name: &FileName) -> io::Result<Box<dyn Append>>;
+
+    /// Opens an existing file to append at `len`, which must be its length.
+    fn reopen(&self, name: &FileName, len: u64) -> io::Result<Box<dyn Append>>;
+
+    /// Makes a read-only file with these bytes, whole or not at all. The same bytes again are fine;
+    /// other bytes under the name fail with `AlreadyExists`.
+    fn publish(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
+
+    /// Replaces `checkpoint` or `head`, whole or not at all.
+    fn replace_head(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
+
+    /// Saves the bytes of a segment from `keep` to its end in `quarantine/`, then cuts them off and syncs the segment.
+    /// Nothing is cut unless the copy is durable. When the copy is there already and the bytes are gone, that is success.
+    fn quarantine(&self, segment: u64, keep: u64) -> io::Result<QuarantineName>;
+
+    /// Writes the bytes `from..to` of a segment again, unchanged, at their place, and syncs. A failed write or sync
+    /// leaves pages that look clean; writing them again is the one way to know that they are on the medium.
+    fn settle(&self, segment: u64, from: u64, to: u64) -> io::Result<()>;
+
+    /// Cuts a segment to `len` and syncs it, if all bytes from there are filler; else fails with `InvalidData`.
+    fn trim_filler(&self, segment: u64, len: u64) -> io::Result<()>;
+
+    /// Takes away the write permission of a sealed segment. A mode is a courtesy, not a defence.
+    fn protect(&self, segment: u64) -> io::Result<()>;
+
+    /// Makes the entries of the ledger's directories durable.
+    fn sync_directories(&self) -> io::Result<()>;
+
+    /// Bytes that may still be written.
+    fn free_bytes(&self) -> io::Result<u64>;
+}
+
+/// The ledger is this process's own until it is dropped.
+pub trait Lock: fmt::Debug + Send + Sync {}
+
+/// A file that is read at any offset.
+pub trait ReadAt: fmt::Debug + Send + Sync {
+    /// Length in bytes, now.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Fills as much of `buffer` as there is from `offset` on; less than asked only at the end of the file.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The whole file; fails with `FileTooLarge` beyond `bytes_max`.
+    fn read_all(&self, bytes_max: u64) -> io::Result<Vec<u8>> {
+        let len = self.len()?;
+        if len > bytes_max {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("{len} bytes, expected at most {bytes_max}"),
+            ));
+        }
+        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        let read = self.read_at(0, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// True when there is nothing in it.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// A file that only grows.
+pub trait Append: fmt::Debug + Send {
+    /// Length in bytes as the file system has it, not as this handle remembers.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Writes `bytes` at `offset`, which must be the end: where it is not, nothing is written and the error is `InvalidData`.
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Everything appended is on stable storage.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Files of the ledger with their lengths, sorted by name.
+    pub files: Vec<(FileName, u64)>,
+    /// Paths that are no part of the ledger, sorted; `….tmp` of a known name is left out.
+    pub unknown: Vec<String>,
+}
+
+impl Listing {
+    /// Length of a file, where it is there.
+    pub fn len_of(&self, name: &FileName) -> Option<u64> {
+        self.files.iter().find(|(file, _)| file == name).map(|(_, len)| *len)
+    }
+}
