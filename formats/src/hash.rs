@@ -37,6 +37,23 @@ impl Hash {
         Self(hasher.finalize().into())
     }
 
+    /// [`Hash::digest`] of the two parts as one text, and so without copying them together.
+    pub fn digest_of_two(first: &[u8], second: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(first);
+        hasher.update(second);
+        Self(hasher.finalize().into())
+    }
+
+    /// [`Hash::leaf`] of the two parts as one text.
+    pub fn leaf_of_two(first: &[u8], second: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update([0]);
+        hasher.update(first);
+        hasher.update(second);
+        Self(hasher.finalize().into())
+    }
+
     /// RFC 6962 node hash: SHA-256(0x01 ‖ `left` ‖ `right`).
     pub fn node(left: &Self, right: &Self) -> Self {
         let mut block = [1_u8; 65];

@@ -1,0 +1,38 @@
+//! Filler: what an unsealed segment may end in, laid down ahead of the writer.
+//!
+//! Spaces, and LF as the last byte of each 512-byte sector of the file: readers of JSON lines pass it over, and no sector
+//! of it can be taken for a record.
+
+use crate::limits::SECTOR_BYTES;
+
+/// The filler byte at a file's `offset`.
+pub const fn byte_at(offset: u64) -> u8 {
+    if offset % SECTOR_BYTES == SECTOR_BYTES - 1 { b'\n' } else { b' ' }
+}
+
+/// True if every byte of `bytes`, which stand at `offset` of the file, is the filler of its place.
+pub fn is_filler(offset: u64, bytes: &[u8]) -> bool {
+    (offset..).zip(bytes).all(|(at, byte)| *byte == byte_at(at))
+}
+
+/// How many bytes at the end of `bytes`, which stand at `offset` of the file, are the filler of their places.
+pub fn trailing(offset: u64, bytes: &[u8]) -> usize {
+    (offset..offset + bytes.len() as u64).zip(bytes).rev().take_while(|(at, byte)| **byte == byte_at(*at)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filler_follows_the_sectors_of_the_file() {
+        let bytes: Vec<u8> = (700..2_048).map(byte_at).collect();
+        assert!(is_filler(700, &bytes));
+        assert!(!is_filler(701, &bytes));
+        assert_eq!(bytes[1_023 - 700], b'\n');
+        assert_eq!(trailing(700, &bytes), bytes.len());
+        let mut line = b"{}\n".to_vec();
+        line.extend((3..1_024).map(byte_at));
+        assert_eq!(trailing(0, &line), 1_021);
+    }
+}

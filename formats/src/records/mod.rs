@@ -1,0 +1,3 @@
+//! Record families that the format itself knows.
+
+pub mod system;
