@@ -1,0 +1,9 @@
+//! From a producer's batch to an answered ticket: the queue, the writer, and the notary that reads back what was written.
+
+pub(crate) mod counters;
+pub(crate) mod notary;
+pub(crate) mod queue;
+pub(crate) mod shared;
+pub(crate) mod threads;
+pub(crate) mod ticket;
+pub(crate) mod writer;

@@ -1,0 +1,141 @@
+//! A ticket for a batch in the queue: a future that can also be waited for from a plain thread.
+//!
+//! Each waiter is woken by itself: one condition variable for all of them cost more than half of the throughput.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::Thread;
+
+use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::time::Timestamp;
+
+use crate::batch::{Batch, Receipt};
+use crate::error::{Error, ErrorKind};
+
+/// Waits until the batch is durable.
+///
+/// Dropping a ticket does not take the batch back.
+#[derive(Debug)]
+#[must_use = "a batch is stored only when its ticket says so"]
+pub struct Ticket(Arc<Slot>);
+
+/// What the writer found out about each record of a batch.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    pub(crate) seq: u64,
+    pub(crate) tseq: Option<u64>,
+    pub(crate) rev: Option<u64>,
+    pub(crate) hash: Hash,
+}
+
+/// A committed batch: receipts are put together on the waiter's thread.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) batch: Batch,
+    pub(crate) at: Timestamp,
+    pub(crate) placements: Vec<Placement>,
+}
+
+impl Committed {
+    fn receipts(self) -> Vec<Receipt> {
+        let drafts = self.batch.drafts().iter();
+        drafts
+            .zip(&self.placements)
+            .map(|(draft, placed)| Receipt {
+                seq: placed.seq,
+                tseq: placed.tseq,
+                id: draft.entry().id.clone(),
+                rev: placed.rev,
+                hash: placed.hash,
+                at: self.at,
+            })
+            .collect()
+    }
+}
+
+/// Where one answer is left for one waiter.
+#[derive(Debug)]
+pub(crate) struct Slot(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    Waiting(Waiter),
+    Answered(Result<Committed, Error>),
+    Taken,
+}
+
+#[derive(Debug)]
+enum Waiter {
+    Nobody,
+    Task(Waker),
+    Thread(Thread),
+}
+
+impl Slot {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State::Waiting(Waiter::Nobody))))
+    }
+
+    /// Leaves the answer and wakes whoever waits for it.
+    pub(crate) fn answer(&self, answer: Result<Committed, Error>) {
+        let before = std::mem::replace(&mut *self.state(), State::Answered(answer));
+        match before {
+            State::Waiting(Waiter::Task(waker)) => waker.wake(),
+            State::Waiting(Waiter::Thread(thread)) => thread.unpark(),
+            State::Waiting(Waiter::Nobody) | State::Answered(_) | State::Taken => {}
+        }
+    }
+
+    /// Takes the answer, or leaves word whom to wake.
+    fn take_or(&self, waiter: impl FnOnce() -> Waiter) -> Option<Result<Committed, Error>> {
+        let mut state = self.state();
+        if let State::Waiting(place) = &mut *state {
+            *place = waiter();
+            return None;
+        }
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Answered(answer) => Some(answer),
+            // A future polled again after it was ready: there is nothing to give.
+            State::Taken | State::Waiting(_) => {
+                Some(Err(Error::new(ErrorKind::Closed, "the answer was taken before")))
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self(slot)
+    }
+
+    /// Blocks this thread until the batch is durable. In async code, await the ticket instead.
+    ///
+    /// # Errors
+    /// `Unknown` when a write or sync failed, `Conflict`, `Invalid` or `Unavailable` when nothing of it is stored.
+    pub fn wait(self) -> Result<Vec<Receipt>, Error> {
+        loop {
+            if let Some(answer) = self.0.take_or(|| Waiter::Thread(std::thread::current())) {
+                return answer.map(Committed::receipts);
+            }
+            std::thread::park();
+        }
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<Vec<Receipt>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.0.take_or(|| Waiter::Task(context.waker().clone())) {
+            Some(answer) => Poll::Ready(answer.map(Committed::receipts)),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Settings of a process. What changes what is recorded is a record, not a setting.
+
+use std::time::Duration;
+
+use ledgerstone_formats::limits::{
+    BODY_BYTES_MAX, BODY_BYTES_MAX_DEFAULT, GROUP_BYTES_MAX, GROUP_RECORDS_MAX, SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_MAX,
+};
+
+use crate::error::{Error, ErrorKind};
+
+/// How a ledger is opened. `Options::default()` is meant for production.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Longest body taken, in bytes; 2 MiB, at most 16 MiB.
+    pub body_bytes_max: usize,
+    /// A segment of at least so many bytes is ended; 256 MiB, at most 1 GiB less a group.
+    pub segment_bytes: u64,
+    /// A segment whose first record is older is ended; never by default.
+    pub segment_age_max: Option<Duration>,
+    /// A segment is ended at the change of the UTC month.
+    pub segment_by_month: bool,
+    /// A head covers an acknowledged group after this long at the latest; 1 s.
+    pub head_delay_max: Duration,
+    /// Records that may wait for the writer; 65,536 (a batch of any size is taken when nothing waits).
+    pub queue_records_max: usize,
+    /// Bytes that may wait for the writer; 64 MiB.
+    pub queue_bytes_max: usize,
+    /// Producers are refused when the file system has less room; 64 MiB.
+    pub disk_free_min_bytes: u64,
+    /// An operator's word that a tail which is not of the torn shape is one all the same: for file systems that show
+    /// old bytes in sectors never written.
+    pub accept_torn: bool,
+    /// An operator's word for a clock that stepped: the reason, and who says so.
+    pub accept_clock: Option<ClockWord>,
+}
+
+/// An operator's word for a clock that stepped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockWord {
+    /// Why the clock is right.
+    pub reason: String,
+    /// Who says so: user and host.
+    pub by: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: BODY_BYTES_MAX_DEFAULT,
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            segment_age_max: None,
+            segment_by_month: true,
+            head_delay_max: Duration::from_secs(1),
+            queue_records_max: GROUP_RECORDS_MAX,
+            queue_bytes_max: GROUP_BYTES_MAX,
+            disk_free_min_bytes: 64 << 20,
+            accept_torn: false,
+            accept_clock: None,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses settings outside the format's limits.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, message));
+        if self.body_bytes_max > BODY_BYTES_MAX {
+            return invalid(format!("body_bytes_max is {}, the limit is {BODY_BYTES_MAX}", self.body_bytes_max));
+        }
+        let largest = SEGMENT_BYTES_MAX - GROUP_BYTES_MAX as u64;
+        if self.segment_bytes == 0 || self.segment_bytes > largest {
+            return invalid(format!("segment_bytes is {}, it may be 1 to {largest}", self.segment_bytes));
+        }
+        if self.queue_records_max == 0 || self.queue_bytes_max == 0 {
+            return invalid("a queue needs room for at least one record".to_owned());
+        }
+        Ok(())
+    }
+}
