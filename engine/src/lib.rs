@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod keystore;
+pub mod storage;

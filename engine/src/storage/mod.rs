@@ -9,21 +9,35 @@ use std::io;
 use ledgerstone_formats::names::{FileName, QuarantineName};
 
 pub mod disk;
+pub(crate) mod durable;
+mod error;
+pub(crate) mod files;
+mod listing;
 pub mod mem;
-pub mod sim;
+pub(crate) mod open_file;
+
+pub use error::FileError;
+
+/// Names in [`Listing::unknown`]; a later version's segments are named beyond it.
+pub const UNKNOWN_NAMES_MAX: usize = 1_000;
 
 /// A place where one ledger's files live.
 ///
 /// Every method that returns `Ok` has made its effect durable, but for [`Append::append`], which waits for
-/// [`Append::sync`]. After an error the effect may or may not have happened.
+/// [`Append::sync`]. After an error the effect may or may not have happened; the same call again is safe, and its `Ok`
+/// means what it says. Errors name the file ([`FileError`]).
+///
+/// What is written once stays: a segment that has a seal, or is protected, fails with `PermissionDenied` wherever it
+/// would be opened for writing. Calls that a file's name does not allow fail with `InvalidInput`.
 pub trait Storage: fmt::Debug + Send + Sync {
-    /// Takes the ledger for this process; `holder` is what others are told meanwhile (one line of JSON).
+    /// Takes the ledger for this process; `holder` is what others are told meanwhile (one line of JSON). All that
+    /// write need it: temporary files and the order of syncs are one writer's.
     ///
     /// # Errors
-    /// `WouldBlock` when another holder has it: the error's text is that holder's line.
+    /// `WouldBlock` when another holder has it, in this process too: the error's text is that holder's line.
     fn lock(&self, holder: &str) -> io::Result<Box<dyn Lock>>;
 
-    /// What `LOCK` says of the process that holds the ledger; `None` when nobody does.
+    /// What `LOCK` says of the process that holds the ledger; `None` when nobody does. Empty when `LOCK` was removed.
     fn holder(&self) -> io::Result<Option<String>>;
 
     /// All files below the directory. Empty where the directory does not exist.
@@ -35,13 +49,13 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Makes the directories of a new ledger, and their entries durable. Existing ones are fine.
     fn create_directories(&self) -> io::Result<()>;
 
-    /// Makes an empty file to append to; its entry is durable on return. Fails with `AlreadyExists`.
+    /// Makes an empty segment to append to; its entry is durable on return. Fails with `AlreadyExists`.
     fn create(&self, name: &FileName) -> io::Result<Box<dyn Append>>;
 
-    /// Opens an existing file to append at `len`, which must be its length.
+    /// Opens an existing segment to append at `len`, which must be its length: `InvalidData` where it is not.
     fn reopen(&self, name: &FileName, len: u64) -> io::Result<Box<dyn Append>>;
 
-    /// Makes a read-only file with these bytes, whole or not at all. The same bytes again are fine;
+    /// Makes `ledger.json` or a seal, read-only, with these bytes, whole or not at all. The same bytes again are fine;
     /// other bytes under the name fail with `AlreadyExists`.
     fn publish(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
 
@@ -49,11 +63,17 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn replace_head(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
 
     /// Saves the bytes of a segment from `keep` to its end in `quarantine/`, then cuts them off and syncs the segment.
-    /// Nothing is cut unless the copy is durable. When the copy is there already and the bytes are gone, that is success.
+    /// Nothing is cut unless the copy is durable. When the copy is there already and the bytes are gone, that is success
+    /// (of several copies from that offset, the first by name). The bytes are held in memory.
+    ///
+    /// # Errors
+    /// `InvalidData` when the segment is shorter than `keep`; `NotFound` when there is nothing to save and no copy.
     fn quarantine(&self, segment: u64, keep: u64) -> io::Result<QuarantineName>;
 
     /// Writes the bytes `from..to` of a segment again, unchanged, at their place, and syncs. A failed write or sync
-    /// leaves pages that look clean; writing them again is the one way to know that they are on the medium.
+    /// leaves pages that look clean; writing them again is the one way to know that they are on the medium. What the
+    /// bytes say is the caller's to judge, again after this: a page that went back to the medium's bytes in between is
+    /// settled as those. `InvalidData` when the segment ends before `to`.
     fn settle(&self, segment: u64, from: u64, to: u64) -> io::Result<()>;
 
     /// Cuts a segment to `len` and syncs it, if all bytes from there are filler; else fails with `InvalidData`.
@@ -62,7 +82,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Takes away the write permission of a sealed segment. A mode is a courtesy, not a defence.
     fn protect(&self, segment: u64) -> io::Result<()>;
 
-    /// Makes the entries of the ledger's directories durable.
+    /// Makes the entries of the ledger's directories durable. `quarantine/`, which copies often lose for being empty,
+    /// is made again.
     fn sync_directories(&self) -> io::Result<()>;
 
     /// Bytes that may still be written.
@@ -103,10 +124,8 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
 
 /// A file that only grows.
 pub trait Append: fmt::Debug + Send {
-    /// Length in bytes as the file system has it, not as this handle remembers.
-    fn len(&self) -> io::Result<u64>;
-
-    /// Writes `bytes` at `offset`, which must be the end: where it is not, nothing is written and the error is `InvalidData`.
+    /// Writes `bytes` at `offset`, which must be the end as the file system has it now: where it is not, nothing is written
+    /// and the error, `InvalidData`, names both lengths.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Everything appended is on stable storage.
@@ -118,13 +137,19 @@ pub trait Append: fmt::Debug + Send {
 pub struct Listing {
     /// Files of the ledger with their lengths, sorted by name.
     pub files: Vec<(FileName, u64)>,
-    /// Paths that are no part of the ledger, sorted; `….tmp` of a known name is left out.
+    /// Paths that are no part of the ledger, sorted, at most [`UNKNOWN_NAMES_MAX`] but for the segments of a later
+    /// version. A directory ends in `/` and is not looked into; `….tmp` of a known name is left out.
     pub unknown: Vec<String>,
+    /// How many paths are no part of the ledger, named or not.
+    pub unknown_count: u64,
 }
 
 impl Listing {
     /// Length of a file, where it is there.
     pub fn len_of(&self, name: &FileName) -> Option<u64> {
-        self.files.iter().find(|(file, _)| file == name).map(|(_, len)| *len)
+        self.files
+            .iter()
+            .find(|(file, _)| file == name)
+            .map(|(_, len)| *len)
     }
 }

@@ -1,0 +1,254 @@
+//! A ledger in a directory of a local Linux file system.
+//!
+//! Needs `flock` and `renameat2` with `RENAME_NOREPLACE` (ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS from 2.2). Network file
+//! systems are not supported: their locks and syncs promise other things.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where the engine's files are opened, made and renamed"
+)]
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use ledgerstone_formats::names::{FileName, TEMP_SUFFIX};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with, statvfs};
+
+use super::Lock;
+use super::files::{Entry, Files, Handle};
+
+/// How often a lock that only askers hold is tried again: each holds it for microseconds.
+const LOCK_TRIES_MAX: u32 = 10_000;
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// The directory of one ledger.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    root: PathBuf,
+}
+
+impl Disk {
+    /// Names the directory; nothing is opened or made yet.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            root: directory.into(),
+        }
+    }
+
+    /// The directory, as it was given.
+    pub fn directory(&self) -> &Path {
+        &self.root
+    }
+
+    fn at(&self, path: &Path) -> PathBuf {
+        if path.as_os_str().is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(path)
+        }
+    }
+}
+
+/// The lock is an `flock` of the ledger's directory itself: a LOCK file can be removed and made again while it is held.
+#[derive(Debug)]
+struct DirectoryLock(File);
+
+impl Lock for DirectoryLock {}
+
+impl Drop for DirectoryLock {
+    /// A child that was forked and has not yet called `exec` shares the open directory: closing it here would not be
+    /// enough. Where unlocking fails the file is closed next, which unlocks too.
+    fn drop(&mut self) {
+        let _closed_next = self.0.unlock();
+    }
+}
+
+impl Files for Disk {
+    fn shown(&self, path: &Path) -> String {
+        self.at(path).display().to_string()
+    }
+
+    /// `flock(DIRECTORY, EX|NB)`; creat(LOCK) · pwrite · ftruncate, none of it synced: the text only informs.
+    fn try_lock(&self, holder: &str) -> io::Result<Option<Box<dyn Lock>>> {
+        let directory = File::open(&self.root)?;
+        for _ in 0..LOCK_TRIES_MAX {
+            match directory.try_lock() {
+                Ok(()) => {
+                    let lock = DirectoryLock(directory);
+                    let path = self.root.join(FileName::Lock.to_string());
+                    let text = OpenOptions::new()
+                        .write(true)
+                        .create(true)
+                        .truncate(false)
+                        .open(path)?;
+                    text.write_all_at(holder.as_bytes(), 0)?;
+                    text.set_len(holder.len() as u64)?;
+                    return Ok(Some(Box::new(lock)));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+                // A holder keeps askers out too; if one gets in, there was no holder, only another asker.
+                Err(TryLockError::WouldBlock) => match directory.try_lock_shared() {
+                    Ok(()) => std::thread::yield_now(),
+                    Err(TryLockError::WouldBlock) => return Ok(None),
+                    Err(TryLockError::Error(error)) => return Err(error),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_locked(&self) -> io::Result<bool> {
+        let directory = match File::open(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        match directory.try_lock_shared() {
+            Ok(()) => directory.unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn open(&self, path: &Path, write: bool) -> io::Result<Box<dyn Handle>> {
+        // Without NONBLOCK a named pipe under a ledger's name would hold the caller for ever.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(write)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(self.at(path))?;
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        if write && meta.permissions().mode() & 0o200 == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the file is read-only",
+            ));
+        }
+        Ok(Box::new(file))
+    }
+
+    fn create_new(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Handle>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(self.at(path))?;
+        Ok(Box::new(file))
+    }
+
+    /// mkdir(DIRECTORY) · fsync(its parent), and so for each directory above that is missing.
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        if path.as_os_str().is_empty() {
+            make_with_parents(&self.root)
+        } else {
+            make_one(&self.at(path))
+        }
+    }
+
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(renameat_with(
+            CWD,
+            self.at(from),
+            CWD,
+            self.at(to),
+            RenameFlags::NOREPLACE,
+        )?)
+    }
+
+    fn remove_temp(&self, path: &Path) -> io::Result<()> {
+        if !path.to_string_lossy().ends_with(TEMP_SUFFIX) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a temporary file",
+            ));
+        }
+        fs::remove_file(self.at(path))
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(self.at(path))?.sync_all()
+    }
+
+    fn entries(&self, path: &Path, each: &mut dyn FnMut(&str, Entry)) -> io::Result<()> {
+        for entry in fs::read_dir(self.at(path))? {
+            let entry = entry?;
+            let what = match fs::metadata(entry.path()) {
+                Ok(meta) if meta.is_dir() => Entry::Directory,
+                Ok(meta) if meta.is_file() => Entry::File(meta.len()),
+                // Neither; or a link that leads nowhere; or renamed or removed since: a head's temporary file.
+                Ok(_) => Entry::Other,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Entry::Other,
+                Err(error) => return Err(error),
+            };
+            each(&entry.file_name().to_string_lossy(), what);
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let stat = statvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+impl Handle for File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        File::sync_all(self)
+    }
+
+    fn forbid_writing(&self) -> io::Result<()> {
+        let mode = self.metadata()?.permissions().mode();
+        self.set_permissions(Permissions::from_mode(mode & !0o222))
+    }
+}
+
+fn make_one(directory: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+fn make_with_parents(directory: &Path) -> io::Result<()> {
+    let parent = match directory.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return make_one(directory),
+    };
+    match make_one(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_with_parents(parent)?;
+            make_one(directory)?;
+        }
+        made => made?,
+    }
+    File::open(parent)?.sync_all()
+}
