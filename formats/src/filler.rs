@@ -7,7 +7,11 @@ use crate::limits::SECTOR_BYTES;
 
 /// The filler byte at a file's `offset`.
 pub const fn byte_at(offset: u64) -> u8 {
-    if offset % SECTOR_BYTES == SECTOR_BYTES - 1 { b'\n' } else { b' ' }
+    if offset % SECTOR_BYTES == SECTOR_BYTES - 1 {
+        b'\n'
+    } else {
+        b' '
+    }
 }
 
 /// True if every byte of `bytes`, which stand at `offset` of the file, is the filler of its place.
@@ -17,7 +21,13 @@ pub fn is_filler(offset: u64, bytes: &[u8]) -> bool {
 
 /// How many bytes at the end of `bytes`, which stand at `offset` of the file, are the filler of their places.
 pub fn trailing(offset: u64, bytes: &[u8]) -> usize {
-    (offset..offset + bytes.len() as u64).zip(bytes).rev().take_while(|(at, byte)| **byte == byte_at(*at)).count()
+    let filler_at = |index: usize| byte_at(offset + index as u64);
+    bytes
+        .iter()
+        .enumerate()
+        .rev()
+        .take_while(|(index, byte)| **byte == filler_at(*index))
+        .count()
 }
 
 #[cfg(test)]

@@ -160,7 +160,13 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash.to_string(), text);
         assert_eq!(text.parse(), Ok(hash));
-        for bad in [&text[1..], &text.to_uppercase(), &format!("{text}0"), &text.replace('b', "g"), ""] {
+        for bad in [
+            &text[1..],
+            &text.to_uppercase(),
+            &format!("{text}0"),
+            &text.replace('b', "g"),
+            "",
+        ] {
             assert_eq!(bad.parse::<Hash>(), Err(HashError), "{bad}");
         }
     }
@@ -169,7 +175,10 @@ mod tests {
     fn leaf_and_node_are_those_of_rfc_6962() {
         // Leaf hash of the empty string, and the root over two leaves, as transparency logs publish them.
         let empty = Hash::leaf(b"");
-        assert_eq!(empty.to_string(), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(
+            empty.to_string(),
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
         assert_eq!(
             Hash::node(&empty, &Hash::leaf(&[0])).to_string(),
             "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"

@@ -46,10 +46,18 @@ impl fmt::Display for IdError {
         match self {
             Self::Empty { member } => write!(f, "{member} is empty"),
             Self::Forbidden { member, character } => {
-                write!(f, "{member} holds the character U+{:04X}, which no header may", u32::from(*character))
+                write!(
+                    f,
+                    "{member} holds the character U+{:04X}, which no header may",
+                    u32::from(*character)
+                )
             }
             Self::Form { member, expected } => write!(f, "{member} is not {expected}"),
-            Self::TooLong { member, bytes, bytes_max } => {
+            Self::TooLong {
+                member,
+                bytes,
+                bytes_max,
+            } => {
                 write!(f, "{member} is {bytes} bytes long, the limit is {bytes_max}")
             }
         }
@@ -70,7 +78,11 @@ pub(crate) fn check_text(member: &'static str, text: &str, bytes_max: usize) -> 
         return Err(IdError::Empty { member });
     }
     if text.len() > bytes_max {
-        return Err(IdError::TooLong { member, bytes: text.len(), bytes_max });
+        return Err(IdError::TooLong {
+            member,
+            bytes: text.len(),
+            bytes_max,
+        });
     }
     // Printable ASCII, which nearly every id is, needs no look at characters.
     if text.bytes().all(|byte| (0x20..0x7F).contains(&byte)) {
@@ -175,7 +187,9 @@ pub fn is_system_kind(kind: &str) -> bool {
 pub(crate) fn check_kind(text: &str) -> Result<(), IdError> {
     check_text("kind", text, KIND_BYTES_MAX)?;
     let form = text.as_bytes()[0].is_ascii_lowercase()
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     // A kind becomes a folder's name in the archive: these cannot be one on Windows.
     let device = matches!(text, "con" | "prn" | "aux" | "nul")
         || text.len() == 4
@@ -185,7 +199,10 @@ pub(crate) fn check_kind(text: &str) -> Result<(), IdError> {
         return Ok(());
     }
     let expected = "of the form [a-z][a-z0-9_]{0,63}, other than con, prn, aux, nul, com0–9 and lpt0–9";
-    Err(IdError::Form { member: "kind", expected })
+    Err(IdError::Form {
+        member: "kind",
+        expected,
+    })
 }
 
 impl fmt::Display for Kind {
@@ -218,12 +235,17 @@ impl Origin {
     /// [`IdError`] says which rule it breaks.
     pub fn new(text: &str) -> Result<Self, IdError> {
         check_text("origin", text, ORIGIN_BYTES_MAX)?;
-        let printable = text.bytes().all(|byte| (0x21..0x7F).contains(&byte) && byte != b'+');
+        let printable = text
+            .bytes()
+            .all(|byte| (0x21..0x7F).contains(&byte) && byte != b'+');
         if printable && text.len() >= ORIGIN_BYTES_MIN {
             return Ok(Self(text.into()));
         }
         let expected = "3 to 255 printable ASCII characters without space or +";
-        Err(IdError::Form { member: "origin", expected })
+        Err(IdError::Form {
+            member: "origin",
+            expected,
+        })
     }
 
     /// The value.
@@ -250,10 +272,30 @@ mod tests {
 
     #[test]
     fn kinds() {
-        for good in ["a", "audit_entry", "sys_genesis", "com", "com10", "x9_", &"k".repeat(64)] {
+        for good in [
+            "a",
+            "audit_entry",
+            "sys_genesis",
+            "com",
+            "com10",
+            "x9_",
+            &"k".repeat(64),
+        ] {
             assert!(Kind::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "A", "9a", "_a", "a-b", "a.b", "ä", "con", "com1", "lpt0", &"k".repeat(65)] {
+        for bad in [
+            "",
+            "A",
+            "9a",
+            "_a",
+            "a-b",
+            "a.b",
+            "ä",
+            "con",
+            "com1",
+            "lpt0",
+            &"k".repeat(65),
+        ] {
             assert!(Kind::new(bad).is_err(), "{bad}");
         }
     }
@@ -263,7 +305,17 @@ mod tests {
         for good in ["a", " ", "\"\\", "Grüße", "日本", "\u{10FFFD}", &"x".repeat(128)] {
             assert!(Tenant::new(good).is_ok(), "{good:?}");
         }
-        for bad in ["", "\n", "a\u{7f}", "\u{85}", "\u{2028}", "\u{FDD0}", "\u{FFFE}", "\u{10FFFF}", &"x".repeat(129)] {
+        for bad in [
+            "",
+            "\n",
+            "a\u{7f}",
+            "\u{85}",
+            "\u{2028}",
+            "\u{FDD0}",
+            "\u{FFFE}",
+            "\u{10FFFF}",
+            &"x".repeat(129),
+        ] {
             assert!(Tenant::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -51,7 +51,12 @@ impl QuarantineName {
     pub fn of(segment: u64, offset: u64, bytes: &[u8]) -> Self {
         let mut digest = [0; 16];
         digest.copy_from_slice(&Hash::digest(bytes).as_bytes()[..16]);
-        Self { segment, offset, length: bytes.len() as u64, digest }
+        Self {
+            segment,
+            offset,
+            length: bytes.len() as u64,
+            digest,
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -112,13 +117,18 @@ impl FileName {
 
     /// True for a name that a write cut short may have left behind.
     pub fn is_temp(path: &str) -> bool {
-        path.strip_suffix(TEMP_SUFFIX).is_some_and(|name| Self::parse(name).is_some())
+        path.strip_suffix(TEMP_SUFFIX)
+            .is_some_and(|name| Self::parse(name).is_some())
     }
 
     /// True for a segment file of a form that this version does not know: a later version wrote it.
     pub fn is_newer_segment(path: &str) -> bool {
-        let Some((SEGMENTS_DIR, name)) = path.split_once('/') else { return false };
-        let Some((first, ending)) = name.split_once('.') else { return false };
+        let Some((SEGMENTS_DIR, name)) = path.split_once('/') else {
+            return false;
+        };
+        let Some((first, ending)) = name.split_once('.') else {
+            return false;
+        };
         parse_sequence(first).is_some()
             && ending != "idx"
             && !ending.ends_with("tmp")
@@ -149,13 +159,15 @@ impl fmt::Debug for FileName {
 /// Exactly 20 digits, no larger than a sequence number can be.
 fn parse_sequence(text: &str) -> Option<u64> {
     let digits = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().filter(|first| *first <= SEQUENCE_MAX)
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|first| *first <= SEQUENCE_MAX)
 }
 
 /// Digits without a leading zero.
 fn parse_decimal(text: &str) -> Option<u64> {
-    let canonical =
-        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     canonical.then(|| text.parse().ok()).flatten()
 }
 
@@ -178,8 +190,14 @@ mod tests {
             assert_eq!(FileName::parse(&name.to_string()), Some(name.clone()));
             assert!(FileName::is_temp(&name.temp()));
         }
-        assert_eq!(FileName::Segment(42).to_string(), "segments/00000000000000000042.jsonl");
-        assert_eq!(FileName::Seal(42).to_string(), "segments/00000000000000000042.seal.json");
+        assert_eq!(
+            FileName::Segment(42).to_string(),
+            "segments/00000000000000000042.jsonl"
+        );
+        assert_eq!(
+            FileName::Seal(42).to_string(),
+            "segments/00000000000000000042.seal.json"
+        );
     }
 
     #[test]
@@ -198,7 +216,11 @@ mod tests {
         ] {
             assert_eq!(FileName::parse(other), None, "{other}");
         }
-        assert!(FileName::is_newer_segment("segments/00000000000000000042.jsonl.zst"));
-        assert!(!FileName::is_newer_segment("segments/00000000000000000042.seal.json"));
+        assert!(FileName::is_newer_segment(
+            "segments/00000000000000000042.jsonl.zst"
+        ));
+        assert!(!FileName::is_newer_segment(
+            "segments/00000000000000000042.seal.json"
+        ));
     }
 }

@@ -20,7 +20,9 @@ impl Timestamp {
 
     /// From microseconds since the epoch; `None` outside the years 1970 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
+        (Self::MIN.0..=Self::MAX.0)
+            .contains(&micros)
+            .then_some(Self(micros))
     }
 
     /// Microseconds since the epoch.
@@ -51,7 +53,9 @@ impl Timestamp {
             return None;
         }
         let number = |from: usize, to: usize| {
-            text[from..to].iter().fold(0_i32, |value, digit| value * 10 + i32::from(digit - b'0'))
+            text[from..to]
+                .iter()
+                .fold(0_i32, |value, digit| value * 10 + i32::from(digit - b'0'))
         };
         let small = |from: usize, to: usize| i8::try_from(number(from, to)).ok();
         let year = i16::try_from(number(0, 4)).ok()?;
@@ -65,7 +69,12 @@ impl Timestamp {
             number(20, 26) * 1_000,
         )
         .ok()?;
-        Self::from_micros(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
+        Self::from_micros(
+            date.to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()?
+                .timestamp()
+                .as_microsecond(),
+        )
     }
 
     /// The canonical form.
