@@ -2,12 +2,12 @@
 //!
 //! Written apart from the sequences of the disk, straight from the contract, so that the two check each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledgerstone_formats::filler;
-use ledgerstone_formats::names::{FileName, QuarantineName};
+use ledgerstone_formats::names::{DIRS, FileName, QuarantineName};
 
 use super::files::Entry;
 use super::listing::Collected;
@@ -171,9 +171,18 @@ impl Storage for Mem {
 
     fn list(&self) -> io::Result<Listing> {
         let mut listing = Collected::default();
+        let mut others = BTreeSet::new();
         for (path, file) in &self.state().files {
-            listing.add(path.clone(), Entry::File(file.bytes.len() as u64));
+            match path.rsplit_once('/') {
+                Some((directory, _)) if !DIRS.contains(&directory) => {
+                    drop(others.insert(directory.to_owned()))
+                }
+                _ => listing.add(path.clone(), Entry::File(file.bytes.len() as u64)),
+            }
         }
+        others
+            .into_iter()
+            .for_each(|directory| listing.add(directory, Entry::Directory));
         Ok(listing.finish())
     }
 

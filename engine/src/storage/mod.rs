@@ -15,6 +15,7 @@ pub(crate) mod files;
 mod listing;
 pub mod mem;
 pub(crate) mod open_file;
+pub mod sim;
 
 pub use error::FileError;
 
