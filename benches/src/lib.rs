@@ -1,1 +1,15 @@
-//! placeholder
+//! The workloads that Ledgerstone is measured with, what it is measured against, and how figures are shown.
+
+pub mod base;
+pub mod blocks;
+pub mod entries;
+pub mod error;
+pub mod loops;
+pub mod machine;
+pub mod rounds;
+pub mod sqlite;
+pub mod stats;
+pub mod stopwatch;
+pub mod table;
+
+mod files;

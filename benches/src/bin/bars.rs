@@ -1,2 +1,146 @@
-//! placeholder
-fn main() {}
+//! Runs the bars side by side with their peers and limits, and prints the table of figures.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use ledgerstone_benches::base;
+use ledgerstone_benches::error::Error;
+use ledgerstone_benches::machine::{Machine, is_in_memory};
+use ledgerstone_benches::rounds::Setting;
+use ledgerstone_benches::table::{self, Row};
+
+const USAGE: &str = "\
+usage: bars [--quick] [--rounds N] [--dir DIR] [--seed N] [NAME…]
+
+names:  base   SQLite and the bare loops by themselves: is the machine in order?
+without a name: all of them
+
+  --quick     fewer entries: to see that it works, not to quote
+  --rounds N  how often each contender runs (default 5; quick 3)
+  --dir DIR   where files are made, on a real disk (default: the target directory)
+  --seed N    of the entries (default 1)";
+
+fn main() -> ExitCode {
+    match Arguments::parse(env::args().skip(1)) {
+        Err(reason) => {
+            say_error(&format!("bars: {reason}\n{USAGE}"));
+            ExitCode::from(2)
+        }
+        Ok(arguments) => match run(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say_error(&format!("bars: {error}"));
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Something that can be asked for by name.
+struct Bar {
+    name: &'static str,
+    measure: fn(&Setting) -> Result<Vec<Row>, Error>,
+}
+
+const BARS: [Bar; 1] = [Bar {
+    name: "base",
+    measure: base::run,
+}];
+
+struct Arguments {
+    quick: bool,
+    rounds: Option<usize>,
+    dir: Option<PathBuf>,
+    seed: u64,
+    names: Vec<String>,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self {
+            quick: false,
+            rounds: None,
+            dir: None,
+            seed: 1,
+            names: Vec::new(),
+        };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--quick" => arguments.quick = true,
+                "--rounds" => arguments.rounds = Some(number(&word, &value()?)?),
+                "--dir" => arguments.dir = Some(value()?.into()),
+                "--seed" => arguments.seed = number(&word, &value()?)?,
+                name if BARS.iter().any(|bar| bar.name == name) => arguments.names.push(word),
+                _ => return Err(format!("unknown argument {word}")),
+            }
+        }
+        if arguments.rounds == Some(0) {
+            return Err("--rounds is at least 1".to_owned());
+        }
+        Ok(arguments)
+    }
+}
+
+fn number<T: std::str::FromStr>(flag: &str, text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| format!("{flag} needs a number, not {text}"))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    let base_dir = arguments.dir.clone().map_or_else(target_dir, Ok)?;
+    if is_in_memory(&base_dir)? {
+        let reason = format!(
+            "{} is in memory; choose a directory on a disk with --dir",
+            base_dir.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::Unsupported, reason).into());
+    }
+    let machine = Machine::describe(&base_dir)?;
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
+    say(&format!(
+        "{machine}- Rounds: {rounds}; medians; seed {}\n",
+        arguments.seed
+    ));
+    let work = tempfile::Builder::new().prefix("bars-").tempdir_in(&base_dir)?;
+    let mut rows = Vec::new();
+    for Bar { name, measure } in BARS {
+        if !arguments.names.is_empty() && !arguments.names.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        let dir = tempfile::tempdir_in(work.path())?;
+        let setting = Setting {
+            dir: dir.path().to_owned(),
+            quick: arguments.quick,
+            rounds,
+            seed: arguments.seed,
+        };
+        say_error(&format!("measuring {name}"));
+        rows.extend(measure(&setting)?);
+        dir.close()?;
+    }
+    work.close()?;
+    say(&table::markdown(&rows));
+    Ok(())
+}
+
+/// `target/`, from the place of this program, `target/release/bars`: on the disk that holds the sources.
+fn target_dir() -> io::Result<PathBuf> {
+    let program = env::current_exe()?;
+    let target = program.parent().and_then(Path::parent);
+    target
+        .map(Path::to_owned)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+#[expect(clippy::print_stdout, reason = "the table is this program's output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "errors and progress")]
+fn say_error(text: &str) {
+    eprintln!("{text}");
+}
