@@ -36,7 +36,11 @@ pub struct GroupStamp {
 impl GroupStamp {
     /// The stamp of a group of `count` records.
     pub fn new(at: Timestamp, count: u32) -> Self {
-        Self { at, text: at.to_canonical(), count }
+        Self {
+            at,
+            text: at.to_canonical(),
+            count,
+        }
     }
 
     /// The group's time.
@@ -63,12 +67,22 @@ impl Default for ChainHead {
 impl ChainHead {
     /// Before the first record.
     pub fn new() -> Self {
-        Self { next_seq: 0, last_hash: Hash::ZERO, last_at: None, group: None }
+        Self {
+            next_seq: 0,
+            last_hash: Hash::ZERO,
+            last_at: None,
+            group: None,
+        }
     }
 
     /// After `size` records, of which the last had this hash and time.
     pub fn resume(size: u64, last_hash: Hash, last_at: Option<Timestamp>) -> Self {
-        Self { next_seq: size, last_hash, last_at, group: None }
+        Self {
+            next_seq: size,
+            last_hash,
+            last_at,
+            group: None,
+        }
     }
 
     /// Sequence number of the next record, which is the count of records so far.
@@ -108,7 +122,10 @@ impl ChainHead {
         let placed = Placed {
             seq: self.next_seq,
             at: stamp.text,
-            group: (stamp.count > 1).then_some(GroupPlace { index, count: stamp.count }),
+            group: (stamp.count > 1).then_some(GroupPlace {
+                index,
+                count: stamp.count,
+            }),
             tseq: counters.tseq,
             rev: counters.rev,
             prev: self.last_hash,
@@ -153,15 +170,25 @@ impl ChainHead {
 
     fn check_link(&self, seq: u64, prev: Hash) -> Result<(), ChainError> {
         if seq != self.next_seq {
-            return Err(ChainError::Sequence { expected: self.next_seq, found: seq });
+            return Err(ChainError::Sequence {
+                expected: self.next_seq,
+                found: seq,
+            });
         }
         if prev != self.last_hash {
-            return Err(ChainError::Previous { expected: self.last_hash, found: prev });
+            return Err(ChainError::Previous {
+                expected: self.last_hash,
+                found: prev,
+            });
         }
         Ok(())
     }
 
-    fn check_group(&self, header: &Header<'_>, begins_segment: bool) -> Result<Option<UnfinishedGroup>, ChainError> {
+    fn check_group(
+        &self,
+        header: &Header<'_>,
+        begins_segment: bool,
+    ) -> Result<Option<UnfinishedGroup>, ChainError> {
         let Some(group) = self.group else {
             let turned_back = self.last_at.is_some_and(|last| header.at <= last);
             let clock = header.kind == system::CLOCK;
@@ -169,19 +196,31 @@ impl ChainHead {
                 return Err(ChainError::Clock);
             }
             if turned_back && !clock {
-                return Err(ChainError::Time { last: self.last_at, found: header.at });
+                return Err(ChainError::Time {
+                    last: self.last_at,
+                    found: header.at,
+                });
             }
             return match header.group {
                 None => Ok(None),
                 Some(place @ GroupPlace { index: 0, .. }) => Ok(Some(after(place, header.at))),
-                Some(found) => Err(ChainError::Group { expected: None, found: Some(found) }),
+                Some(found) => Err(ChainError::Group {
+                    expected: None,
+                    found: Some(found),
+                }),
             };
         };
         if header.group != Some(group.next) {
-            return Err(ChainError::Group { expected: Some(group.next), found: header.group });
+            return Err(ChainError::Group {
+                expected: Some(group.next),
+                found: header.group,
+            });
         }
         if header.at != group.at {
-            return Err(ChainError::Time { last: self.last_at, found: header.at });
+            return Err(ChainError::Time {
+                last: self.last_at,
+                found: header.at,
+            });
         }
         let last = group.next.index + 1 == group.next.count;
         Ok((!last).then(|| after(group.next, group.at)))
@@ -189,7 +228,13 @@ impl ChainHead {
 }
 
 fn after(place: GroupPlace, at: Timestamp) -> UnfinishedGroup {
-    UnfinishedGroup { next: GroupPlace { index: place.index + 1, ..place }, at }
+    UnfinishedGroup {
+        next: GroupPlace {
+            index: place.index + 1,
+            ..place
+        },
+        at,
+    }
 }
 
 /// How a record does not follow the one before.
@@ -231,15 +276,28 @@ pub enum ChainError {
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Clock => f.write_str("a clock record stands elsewhere than alone at the start of a segment"),
+            Self::Clock => {
+                f.write_str("a clock record stands elsewhere than alone at the start of a segment")
+            }
             Self::Group { expected, found } => {
-                write!(f, "it does not continue its commit group: expected {}, found {}", place(*expected), place(*found))
+                write!(
+                    f,
+                    "it does not continue its commit group: expected {}, found {}",
+                    place(*expected),
+                    place(*found)
+                )
             }
             Self::Previous { expected, found } => {
-                write!(f, "it does not follow the record before, whose hash is {expected}: `prev` is {found}")
+                write!(
+                    f,
+                    "it does not follow the record before, whose hash is {expected}: `prev` is {found}"
+                )
             }
             Self::Sequence { expected, found } => write!(f, "expected seq {expected}, found {found}"),
-            Self::Time { last: Some(last), found } => {
+            Self::Time {
+                last: Some(last),
+                found,
+            } => {
                 write!(f, "its time {found} does not fit after {last}")
             }
             Self::Time { last: None, found } => write!(f, "its time {found} does not fit its group"),
@@ -248,7 +306,10 @@ impl fmt::Display for ChainError {
 }
 
 fn place(place: Option<GroupPlace>) -> String {
-    place.map_or_else(|| "a new group".to_owned(), |place| format!("grp [{},{}]", place.index, place.count))
+    place.map_or_else(
+        || "a new group".to_owned(),
+        |place| format!("grp [{},{}]", place.index, place.count),
+    )
 }
 
 impl std::error::Error for ChainError {}

@@ -30,7 +30,12 @@ pub struct Head {
 impl Head {
     /// Origin, size and root, a line each.
     pub fn to_text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root.as_bytes()))
+        format!(
+            "{}\n{}\n{}\n",
+            self.origin,
+            self.size,
+            BASE64.encode(self.root.as_bytes())
+        )
     }
 
     /// Reads exactly the text of [`Head::to_text`].
@@ -42,10 +47,26 @@ impl Head {
         let mut lines = text.split('\n');
         let mut line = || lines.next().ok_or(HeadError::Form);
         let origin = Origin::new(line()?).map_err(|_| HeadError::Form)?;
-        let size = line()?.parse().ok().filter(|size| *size <= SEQUENCE_MAX + 1).ok_or(HeadError::Form)?;
-        let root = BASE64.decode(line()?).ok().and_then(|root| root.try_into().ok()).ok_or(HeadError::Form)?;
-        let head = Self { origin, size, root: Hash::from_bytes(root) };
-        if head.to_text() == text { Ok(head) } else { Err(HeadError::Form) }
+        let size = line()?
+            .parse()
+            .ok()
+            .filter(|size| *size <= SEQUENCE_MAX + 1)
+            .ok_or(HeadError::Form)?;
+        let root = BASE64
+            .decode(line()?)
+            .ok()
+            .and_then(|root| root.try_into().ok())
+            .ok_or(HeadError::Form)?;
+        let head = Self {
+            origin,
+            size,
+            root: Hash::from_bytes(root),
+        };
+        if head.to_text() == text {
+            Ok(head)
+        } else {
+            Err(HeadError::Form)
+        }
     }
 
     /// Reads a head's file: signed by `key`, or, for a ledger without a key, the text alone. The bytes must be exactly
@@ -54,7 +75,9 @@ impl Head {
     /// # Errors
     /// [`HeadError`] says whether form or signature are wrong.
     pub fn open(file: &[u8], key: Option<&VerifierKey>) -> Result<Self, HeadError> {
-        let Some(key) = key else { return Self::parse_text(file) };
+        let Some(key) = key else {
+            return Self::parse_text(file);
+        };
         let note = Note::from_bytes(file).map_err(|_| HeadError::Form)?;
         if note.to_bytes() != file {
             return Err(HeadError::Form);
@@ -119,17 +142,30 @@ impl VerifierKey {
         let (origin, rest) = text.split_once('+').ok_or(KeyError)?;
         let (_, data) = rest.split_once('+').ok_or(KeyError)?;
         let data = BASE64.decode(data).map_err(|_| KeyError)?;
-        let (ALGORITHM_ED25519, key) = data.split_first().map(|(first, key)| (*first, key)).ok_or(KeyError)? else {
+        let (ALGORITHM_ED25519, key) = data
+            .split_first()
+            .map(|(first, key)| (*first, key))
+            .ok_or(KeyError)?
+        else {
             return Err(KeyError);
         };
         let key = VerifyingKey::from_bytes(key.try_into().map_err(|_| KeyError)?).map_err(|_| KeyError)?;
         let parsed = Self::new(Origin::new(origin).map_err(|_| KeyError)?, key);
-        if parsed.to_text() == text && !key.is_weak() { Ok(parsed) } else { Err(KeyError) }
+        if parsed.to_text() == text && !key.is_weak() {
+            Ok(parsed)
+        } else {
+            Err(KeyError)
+        }
     }
 
     /// The key's text.
     pub fn to_text(&self) -> String {
-        format!("{}+{:08x}+{}", self.origin, self.id, BASE64.encode(key_data(self.key.as_bytes())))
+        format!(
+            "{}+{:08x}+{}",
+            self.origin,
+            self.id,
+            BASE64.encode(key_data(self.key.as_bytes()))
+        )
     }
 
     /// Whose key it is.
@@ -153,7 +189,8 @@ impl Verifier for VerifierKey {
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature).is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
+        Signature::from_slice(signature)
+            .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
     }
 }
 
@@ -188,9 +225,15 @@ impl Signer {
         let (origin, rest) = rest.split_once('+').ok_or(KeyError)?;
         let (_, data) = rest.split_once('+').ok_or(KeyError)?;
         let data = BASE64.decode(data).map_err(|_| KeyError)?;
-        let seed = data.get(1..).and_then(|seed| seed.try_into().ok()).ok_or(KeyError)?;
+        let seed = data
+            .get(1..)
+            .and_then(|seed| seed.try_into().ok())
+            .ok_or(KeyError)?;
         let key = SigningKey::from_bytes(seed).verifying_key();
-        Ok(Self { signer, verifier: VerifierKey::new(Origin::new(origin).map_err(|_| KeyError)?, key) })
+        Ok(Self {
+            signer,
+            verifier: VerifierKey::new(Origin::new(origin).map_err(|_| KeyError)?, key),
+        })
     }
 
     /// The public half.
@@ -223,7 +266,11 @@ mod tests {
     const ID: &str = "ledger.example/0192f3c4-0000-7000-8000-000000000001";
 
     fn head(size: u64) -> Head {
-        Head { origin: Origin::new(ID).unwrap(), size, root: Hash::digest(b"root") }
+        Head {
+            origin: Origin::new(ID).unwrap(),
+            size,
+            root: Hash::digest(b"root"),
+        }
     }
 
     fn signer(seed: u8) -> Signer {
@@ -235,7 +282,10 @@ mod tests {
         let file = signer(1).sign(&head(42)).unwrap();
         assert_eq!(Head::open(&file, Some(signer(1).verifier())), Ok(head(42)));
         assert!(Head::open(&file, Some(signer(2).verifier())).is_err());
-        assert!(Head::open(&file, None).is_err(), "a signed head is not an unsigned one");
+        assert!(
+            Head::open(&file, None).is_err(),
+            "a signed head is not an unsigned one"
+        );
         assert!(Head::open(head(42).to_text().as_bytes(), Some(signer(1).verifier())).is_err());
     }
 
@@ -251,7 +301,10 @@ mod tests {
                 flipped[bit / 8] ^= 1 << (bit % 8);
                 // Without a signature another size or root is a head too, but never the same one.
                 assert_ne!(Head::open(&flipped, verifier), Ok(head(7)), "bit {bit}");
-                assert!(verifier.is_none() || Head::open(&flipped, verifier).is_err(), "bit {bit}");
+                assert!(
+                    verifier.is_none() || Head::open(&flipped, verifier).is_err(),
+                    "bit {bit}"
+                );
             }
             for len in 0..file.len() {
                 assert!(Head::open(&file[..len], verifier).is_err(), "prefix {len}");

@@ -61,7 +61,10 @@ impl Draft {
         checker: &mut Checker,
     ) -> Result<Self, DraftError> {
         if body.len() > body_bytes_max {
-            return Err(DraftError::TooLong { bytes: body.len(), bytes_max: body_bytes_max });
+            return Err(DraftError::TooLong {
+                bytes: body.len(),
+                bytes_max: body_bytes_max,
+            });
         }
         checker.check_object(body).map_err(DraftError::Json)?;
         let payload = build_payload(salt, body);
@@ -74,7 +77,12 @@ impl Draft {
             entry.key.as_ref().map(IdempotencyKey::as_str),
             &digest,
         );
-        Ok(Self { entry, digest, fixed, payload })
+        Ok(Self {
+            entry,
+            digest,
+            fixed,
+            payload,
+        })
     }
 
     /// The members that the producer chose.

@@ -1,7 +1,7 @@
 //! Filler: what an unsealed segment may end in, laid down ahead of the writer.
 //!
-//! Spaces, and LF as the last byte of each 512-byte sector of the file: readers of JSON lines pass it over, and no sector
-//! of it can be taken for a record.
+//! Spaces, and LF as the last byte of each 512-byte sector of the file: readers of JSON lines pass it over, and no
+//! sector of it can be taken for a record.
 
 use crate::limits::SECTOR_BYTES;
 

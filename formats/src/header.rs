@@ -5,13 +5,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use cursor::Cursor;
+
 use crate::hash::Hash;
 use crate::ids::{self, IdError};
 use crate::limits::{
-    CORRELATION_BYTES_MAX, GROUP_RECORDS_MAX, HEADER_BYTES_MAX, ID_BYTES_MAX, KEY_BYTES_MAX, SEQUENCE_MAX,
-    TENANT_BYTES_MAX,
+    CORRELATION_BYTES_MAX, HEADER_BYTES_MAX, ID_BYTES_MAX, KEY_BYTES_MAX, SEQUENCE_MAX, TENANT_BYTES_MAX,
 };
 use crate::time::{TIMESTAMP_BYTES, Timestamp};
+
+mod cursor;
 
 /// The format version that this crate writes.
 pub const VERSION: u64 = 1;
@@ -100,7 +103,12 @@ impl Fixed {
             put_text(&mut text, b",\"key\":\"", key);
         }
         put_hash(&mut text, b",\"digest\":\"", digest);
-        Self { text, tenant_end, id_end, has_tenant: tenant.is_some() }
+        Self {
+            text,
+            tenant_end,
+            id_end,
+            has_tenant: tenant.is_some(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -109,7 +117,11 @@ impl Fixed {
 
     /// Appends the header's text to `out`, without its last brace.
     pub(crate) fn encode(&self, placed: &Placed, out: &mut Vec<u8>) {
-        debug_assert_eq!(self.has_tenant, placed.tseq.is_some(), "a tenant comes with its counter");
+        debug_assert_eq!(
+            self.has_tenant,
+            placed.tseq.is_some(),
+            "a tenant comes with its counter"
+        );
         put_number(out, b"{\"v\":1,\"seq\":", placed.seq);
         out.extend_from_slice(b",\"at\":\"");
         out.extend_from_slice(&placed.at);
@@ -164,29 +176,47 @@ impl<'a> Header<'a> {
     /// [`HeaderError`] says where and how the text differs from the canonical form.
     pub fn parse_open(text: &'a [u8]) -> Result<Self, HeaderError> {
         if text.len() >= HEADER_BYTES_MAX {
-            return Err(HeaderError { offset: HEADER_BYTES_MAX, problem: HeaderProblem::TooLong });
+            return Err(HeaderError {
+                offset: HEADER_BYTES_MAX,
+                problem: HeaderProblem::TooLong,
+            });
         }
         let mut cursor = Cursor { text, at: 0 };
         cursor.version()?;
         let seq = cursor.number(b",\"seq\":", SEQUENCE_MAX)?;
         let at = cursor.timestamp()?;
         let group = cursor.group()?;
-        let kind = cursor.text(b",\"kind\":\"", |kind| ids::check_kind(kind))?;
+        let kind = cursor.text(b",\"kind\":\"", ids::check_kind)?;
         let tenant = cursor
-            .optional_text(b",\"tenant\":\"", |text| ids::check_text("tenant", text, TENANT_BYTES_MAX))?
+            .optional_text(b",\"tenant\":\"", |text| {
+                ids::check_text("tenant", text, TENANT_BYTES_MAX)
+            })?
             .map(|tenant| Ok((tenant, cursor.number(b",\"tseq\":", SEQUENCE_MAX)?)))
             .transpose()?;
         let id = cursor.text(b",\"id\":\"", |text| ids::check_text("id", text, ID_BYTES_MAX))?;
         let rev = cursor.revision()?;
-        let corr = cursor
-            .optional_text(b",\"corr\":\"", |text| ids::check_text("corr", text, CORRELATION_BYTES_MAX))?;
+        let corr = cursor.optional_text(b",\"corr\":\"", |text| {
+            ids::check_text("corr", text, CORRELATION_BYTES_MAX)
+        })?;
         let key = cursor.optional_text(b",\"key\":\"", |text| ids::check_text("key", text, KEY_BYTES_MAX))?;
         let digest = cursor.hash(b",\"digest\":\"")?;
         let prev = cursor.hash(b",\"prev\":\"")?;
         if cursor.at < text.len() {
             return Err(cursor.problem(HeaderProblem::Trailing));
         }
-        Ok(Header { seq, at, group, kind, tenant, id, rev, corr, key, digest, prev })
+        Ok(Header {
+            seq,
+            at,
+            group,
+            kind,
+            tenant,
+            id,
+            rev,
+            corr,
+            key,
+            digest,
+            prev,
+        })
     }
 
     /// Reads a header that is exactly the canonical text of its values, braces included.
@@ -196,7 +226,10 @@ impl<'a> Header<'a> {
     pub fn parse(text: &'a [u8]) -> Result<Self, HeaderError> {
         match text.split_last() {
             Some((b'}', open)) => Self::parse_open(open),
-            _ => Err(HeaderError { offset: text.len(), problem: HeaderProblem::Expected("}") }),
+            _ => Err(HeaderError {
+                offset: text.len(),
+                problem: HeaderProblem::Expected("}"),
+            }),
         }
     }
 
@@ -204,7 +237,11 @@ impl<'a> Header<'a> {
     pub fn group_key(&self) -> (u64, u32, Timestamp) {
         match self.group {
             // The first of a group can be before the start of the ledger only in a forged line.
-            Some(group) => (self.seq.saturating_sub(u64::from(group.index)), group.count, self.at),
+            Some(group) => (
+                self.seq.saturating_sub(u64::from(group.index)),
+                group.count,
+                self.at,
+            ),
             None => (self.seq, 1, self.at),
         }
     }
@@ -292,153 +329,6 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-struct Cursor<'a> {
-    text: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn problem(&self, problem: HeaderProblem) -> HeaderError {
-        HeaderError { offset: self.at, problem }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        &self.text[self.at..]
-    }
-
-    fn eat(&mut self, literal: &[u8]) -> bool {
-        let found = self.rest().starts_with(literal);
-        if found {
-            self.at += literal.len();
-        }
-        found
-    }
-
-    fn expect(&mut self, literal: &'static [u8]) -> Result<(), HeaderError> {
-        if self.eat(literal) {
-            return Ok(());
-        }
-        Err(self.problem(HeaderProblem::Expected(std::str::from_utf8(literal).expect("literals are ASCII"))))
-    }
-
-    fn version(&mut self) -> Result<(), HeaderError> {
-        let version = self.number(b"{\"v\":", u64::MAX)?;
-        match version {
-            VERSION => Ok(()),
-            0 => Err(self.problem(HeaderProblem::Number)),
-            _ => Err(self.problem(HeaderProblem::NewerVersion(version))),
-        }
-    }
-
-    fn digits(&mut self, value_max: u64) -> Result<u64, HeaderError> {
-        let rest = self.rest();
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let canonical = count == 1 || count > 1 && rest[0] != b'0';
-        let value = rest[..count].iter().try_fold(0_u64, |value, digit| {
-            value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-        });
-        match value {
-            Some(value) if canonical && value <= value_max => {
-                self.at += count;
-                Ok(value)
-            }
-            _ => Err(self.problem(HeaderProblem::Number)),
-        }
-    }
-
-    fn number(&mut self, name: &'static [u8], value_max: u64) -> Result<u64, HeaderError> {
-        self.expect(name)?;
-        self.digits(value_max)
-    }
-
-    fn revision(&mut self) -> Result<Option<u64>, HeaderError> {
-        if !self.eat(b",\"rev\":") {
-            return Ok(None);
-        }
-        match self.digits(SEQUENCE_MAX)? {
-            0 => Err(self.problem(HeaderProblem::Number)),
-            rev => Ok(Some(rev)),
-        }
-    }
-
-    fn timestamp(&mut self) -> Result<Timestamp, HeaderError> {
-        self.expect(b",\"at\":\"")?;
-        let at = self.rest().get(..TIMESTAMP_BYTES).and_then(Timestamp::from_canonical);
-        let at = at.ok_or_else(|| self.problem(HeaderProblem::Time))?;
-        self.at += TIMESTAMP_BYTES;
-        self.expect(b"\"")?;
-        Ok(at)
-    }
-
-    fn group(&mut self) -> Result<Option<GroupPlace>, HeaderError> {
-        if !self.eat(b",\"grp\":[") {
-            return Ok(None);
-        }
-        let index = self.digits(GROUP_RECORDS_MAX as u64)?;
-        let count = self.number(b",", GROUP_RECORDS_MAX as u64)?;
-        self.expect(b"]")?;
-        match (u32::try_from(index), u32::try_from(count)) {
-            (Ok(index), Ok(count)) if index < count && count >= 2 => Ok(Some(GroupPlace { index, count })),
-            _ => Err(self.problem(HeaderProblem::Group)),
-        }
-    }
-
-    fn text(
-        &mut self,
-        name: &'static [u8],
-        check: impl Fn(&str) -> Result<(), IdError>,
-    ) -> Result<Cow<'a, str>, HeaderError> {
-        self.expect(name)?;
-        let start = self.at;
-        let value = self.string()?;
-        check(&value).map_err(|error| HeaderError { offset: start, problem: HeaderProblem::Value(error) })?;
-        Ok(value)
-    }
-
-    fn optional_text(
-        &mut self,
-        name: &'static [u8],
-        check: impl Fn(&str) -> Result<(), IdError>,
-    ) -> Result<Option<Cow<'a, str>>, HeaderError> {
-        if self.rest().starts_with(name) { self.text(name, check).map(Some) } else { Ok(None) }
-    }
-
-    /// A string up to and including its closing quote. Only `\"` and `\\` are escapes.
-    fn string(&mut self) -> Result<Cow<'a, str>, HeaderError> {
-        let rest = self.rest();
-        let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        let mut value = Cow::Borrowed(self.utf8(&rest[..end])?);
-        self.at += end;
-        while self.eat(b"\\") {
-            let rest = self.rest();
-            let Some(escaped @ (b'"' | b'\\')) = rest.first() else {
-                return Err(self.problem(HeaderProblem::Expected("\\\" or \\\\")));
-            };
-            let plain = &rest[1..];
-            let end = memchr::memchr2(b'"', b'\\', plain).unwrap_or(plain.len());
-            let owned = value.to_mut();
-            owned.push(char::from(*escaped));
-            owned.push_str(self.utf8(&plain[..end])?);
-            self.at += 1 + end;
-        }
-        self.expect(b"\"")?;
-        Ok(value)
-    }
-
-    fn utf8(&self, bytes: &'a [u8]) -> Result<&'a str, HeaderError> {
-        std::str::from_utf8(bytes).map_err(|_| self.problem(HeaderProblem::Expected("UTF-8 text")))
-    }
-
-    fn hash(&mut self, name: &'static [u8]) -> Result<Hash, HeaderError> {
-        self.expect(name)?;
-        let hash = self.rest().get(..64).and_then(Hash::from_hex);
-        let hash = hash.ok_or_else(|| self.problem(HeaderProblem::Expected("64 lower-case hex digits")))?;
-        self.at += 64;
-        self.expect(b"\"")?;
-        Ok(hash)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -463,11 +353,19 @@ mod tests {
     fn a_header_is_read_back_as_it_was_built() {
         let mut header = full();
         let text = String::from_utf8(header.encode()).unwrap();
-        let start = "{\"v\":1,\"seq\":7,\"at\":\"2026-11-22T14:45:11.123456Z\",\"grp\":[1,3],\"kind\":\"audit_entry\",\
-                     \"tenant\":\"ac\\\"me\\\\\",\"tseq\":3,\"id\":\"Größe\",\"rev\":2,\"corr\":\"req-7\",\"key\":\"k\",\"digest\":\"";
+        let start = "{\"v\":1,\"seq\":7,\"at\":\"2026-11-22T14:45:11.123456Z\",\"grp\":[1,3],\
+                     \"kind\":\"audit_entry\",\"tenant\":\"ac\\\"me\\\\\",\"tseq\":3,\"id\":\"Größe\",\"rev\":2,\
+                     \"corr\":\"req-7\",\"key\":\"k\",\"digest\":\"";
         assert!(text.starts_with(start), "{text}");
         assert_eq!(Header::parse(text.as_bytes()), Ok(header.clone()));
-        header = Header { group: None, tenant: None, rev: None, corr: None, key: None, ..header };
+        header = Header {
+            group: None,
+            tenant: None,
+            rev: None,
+            corr: None,
+            key: None,
+            ..header
+        };
         assert_eq!(Header::parse(&header.encode()), Ok(header));
     }
 
@@ -477,7 +375,10 @@ mod tests {
         let header = Header {
             seq: SEQUENCE_MAX,
             at: Timestamp::MAX,
-            group: Some(GroupPlace { index: 65_535, count: 65_536 }),
+            group: Some(GroupPlace {
+                index: 65_535,
+                count: 65_536,
+            }),
             kind: "k".repeat(64).into(),
             tenant: Some((quotes(TENANT_BYTES_MAX), SEQUENCE_MAX)),
             id: quotes(ID_BYTES_MAX),
@@ -511,7 +412,10 @@ mod tests {
             ("Größe", "Gr\u{85}e"),
             ("Größe", ""),
             ("\"rev\":2", "\"rev\":0"),
-            (",\"corr\":\"req-7\",\"key\":\"k\"", ",\"key\":\"k\",\"corr\":\"req-7\""),
+            (
+                ",\"corr\":\"req-7\",\"key\":\"k\"",
+                ",\"key\":\"k\",\"corr\":\"req-7\"",
+            ),
             ("req-7", "req\\/7"),
             ("\"prev\":\"0", "\"prev\":\"A"),
             ("\"}", "\" }"),
@@ -524,7 +428,10 @@ mod tests {
         let newer = text.replacen("\"v\":1", "\"v\":2", 1);
         assert!(matches!(
             Header::parse(newer.as_bytes()),
-            Err(HeaderError { problem: HeaderProblem::NewerVersion(2), .. })
+            Err(HeaderError {
+                problem: HeaderProblem::NewerVersion(2),
+                ..
+            })
         ));
     }
 }

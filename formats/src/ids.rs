@@ -194,7 +194,7 @@ pub(crate) fn check_kind(text: &str) -> Result<(), IdError> {
     let device = matches!(text, "con" | "prn" | "aux" | "nul")
         || text.len() == 4
             && (text.starts_with("com") || text.starts_with("lpt"))
-            && matches!(text.as_bytes()[3], b'0'..=b'9');
+            && text.as_bytes()[3].is_ascii_digit();
     if form && !device {
         return Ok(());
     }
@@ -224,7 +224,8 @@ impl std::str::FromStr for Kind {
     }
 }
 
-/// The name under which a ledger signs: 3–255 printable ASCII characters, no space or `+`, ending in `/` and the ledger id.
+/// The name under which a ledger signs: 3–255 printable ASCII characters, no space or `+`, ending in `/` and the
+/// ledger id.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin(Box<str>);
 

@@ -1,6 +1,7 @@
 //! Every limit of the format, with its unit last in the name.
 
-/// Largest sequence number, tenant sequence number and revision: 2^53 − 1, the largest integer that every JSON reader keeps.
+/// Largest sequence number, tenant sequence number and revision: 2^53 − 1, the largest integer that every JSON reader
+/// keeps.
 pub const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 /// Longest canonical header.
 pub const HEADER_BYTES_MAX: usize = 2_048;
@@ -22,7 +23,8 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
 pub const SALT_BYTES: usize = 16;
 /// Bytes of a payload around its body: `{"salt":"` + 32 hex + `","body":` + `}`.
 pub const PAYLOAD_OVERHEAD_BYTES: usize = 9 + 2 * SALT_BYTES + 9 + 1;
-/// Bytes of a line that belong neither to its header nor to its payload's inside: `,"hash":"` + 64 hex + `",`, less one brace of each.
+/// Bytes of a line that belong neither to its header nor to its payload's inside: `,"hash":"` + 64 hex + `",`, less
+/// one brace of each.
 pub const LINE_OVERHEAD_BYTES: usize = 9 + 64 + 2 - 2;
 /// Longest line, its LF included.
 pub const LINE_BYTES_MAX: usize =

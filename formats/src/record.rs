@@ -54,20 +54,33 @@ impl<'a> Parts<'a> {
     fn split(line: &'a [u8]) -> Result<Self, RecordError> {
         let end = memchr::memmem::find(line, HASH_MEMBER).ok_or(RecordError::NoHash)?;
         let rest = &line[end + HASH_MEMBER.len()..];
-        let hash = rest.get(..64).and_then(Hash::from_hex).ok_or(RecordError::NoHash)?;
+        let hash = rest
+            .get(..64)
+            .and_then(Hash::from_hex)
+            .ok_or(RecordError::NoHash)?;
         let payload_rest = rest[64..].strip_prefix(b"\",").ok_or(RecordError::NoHash)?;
-        Ok(Self { header_open: &line[..end], payload_rest, hash })
+        Ok(Self {
+            header_open: &line[..end],
+            payload_rest,
+            hash,
+        })
     }
 
     fn check_hashes(&self, digest: Hash, erased: bool) -> Result<(), RecordError> {
         let computed = Hash::leaf_of_two(self.header_open, b"}");
         if computed != self.hash {
-            return Err(RecordError::Hash { stored: self.hash, computed });
+            return Err(RecordError::Hash {
+                stored: self.hash,
+                computed,
+            });
         }
         if !erased {
             let computed = Hash::digest_of_two(b"{", self.payload_rest);
             if computed != digest {
-                return Err(RecordError::Digest { stored: digest, computed });
+                return Err(RecordError::Digest {
+                    stored: digest,
+                    computed,
+                });
             }
         }
         Ok(())
@@ -75,8 +88,8 @@ impl<'a> Parts<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Takes a line, without its LF, apart. Checks its form, not its hashes and not the JSON inside its body, every byte
-    /// of which is under the digest.
+    /// Takes a line, without its LF, apart. Checks its form, not its hashes and not the JSON inside its body, every
+    /// byte of which is under the digest.
     ///
     /// # Errors
     /// [`RecordError`] says which part is not of the form; `Newer` for a line of a later version.
@@ -87,7 +100,12 @@ impl<'a> Record<'a> {
             _ => RecordError::Header(error),
         })?;
         let payload = parse_payload(parts.payload_rest)?;
-        Ok(Self { header, hash: parts.hash, payload, parts })
+        Ok(Self {
+            header,
+            hash: parts.hash,
+            payload,
+            parts,
+        })
     }
 
     /// Compares `hash` and `digest` with what the bytes give. An erased payload has no digest to compare.
@@ -95,7 +113,8 @@ impl<'a> Record<'a> {
     /// # Errors
     /// [`RecordError::Hash`] or [`RecordError::Digest`] with both values.
     pub fn check_hashes(&self) -> Result<(), RecordError> {
-        self.parts.check_hashes(self.header.digest, self.payload == Payload::Erased)
+        self.parts
+            .check_hashes(self.header.digest, self.payload == Payload::Erased)
     }
 
     /// The body as the producer sent it; `null` and spaces when erased.
@@ -110,15 +129,24 @@ impl<'a> Record<'a> {
 fn parse_payload(rest: &[u8]) -> Result<Payload<'_>, RecordError> {
     if let Some(tail) = rest.strip_prefix(ERASED) {
         let spaces = tail.strip_suffix(b"}").ok_or(RecordError::Payload)?;
-        return if spaces.iter().all(|byte| *byte == b' ') { Ok(Payload::Erased) } else { Err(RecordError::Payload) };
+        return if spaces.iter().all(|byte| *byte == b' ') {
+            Ok(Payload::Erased)
+        } else {
+            Err(RecordError::Payload)
+        };
     }
     let rest = rest.strip_prefix(SALT_MEMBER).ok_or(RecordError::Payload)?;
     let mut salt = [0; SALT_BYTES];
-    let (hex, rest) = rest.split_at_checked(2 * SALT_BYTES).ok_or(RecordError::Payload)?;
+    let (hex, rest) = rest
+        .split_at_checked(2 * SALT_BYTES)
+        .ok_or(RecordError::Payload)?;
     if !decode_hex(hex, &mut salt) {
         return Err(RecordError::Payload);
     }
-    let body = rest.strip_prefix(BODY_MEMBER).and_then(|rest| rest.strip_suffix(b"}")).ok_or(RecordError::Payload)?;
+    let body = rest
+        .strip_prefix(BODY_MEMBER)
+        .and_then(|rest| rest.strip_suffix(b"}"))
+        .ok_or(RecordError::Payload)?;
     // A body is an object: whatever else stands here was never accepted.
     let trimmed = body.trim_ascii();
     if trimmed.first() != Some(&b'{') || trimmed.last() != Some(&b'}') {
@@ -224,15 +252,23 @@ impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Digest { stored, computed } => {
-                write!(f, "the payload was altered: its SHA-256 is {computed}, the header says {stored}")
+                write!(
+                    f,
+                    "the payload was altered: its SHA-256 is {computed}, the header says {stored}"
+                )
             }
             Self::Hash { stored, computed } => {
-                write!(f, "the header was altered: its hash is {computed}, the line says {stored}")
+                write!(
+                    f,
+                    "the header was altered: its hash is {computed}, the line says {stored}"
+                )
             }
             Self::Header(error) => error.fmt(f),
             Self::Newer(version) => write!(f, "written by a newer format, version {version}"),
             Self::NoHash => f.write_str("no line of a ledger: it has no `,\"hash\":\"<64 hex>\",`"),
-            Self::Payload => f.write_str("the payload is not of the form {\"salt\":\"<32 hex>\",\"body\":{...}}"),
+            Self::Payload => {
+                f.write_str("the payload is not of the form {\"salt\":\"<32 hex>\",\"body\":{...}}")
+            }
         }
     }
 }

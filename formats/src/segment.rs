@@ -74,8 +74,14 @@ impl Seal {
             && seal.count == seal.last - seal.first + 1
             && seal.tree_size == seal.last + 1
             && seal.at_min <= seal.at_max
-            && seal.kinds.values().try_fold(0_u64, |sum, count| sum.checked_add(*count)) == Some(seal.count)
-            && seal.frontier().is_some_and(|frontier| frontier.root() == seal.root);
+            && seal
+                .kinds
+                .values()
+                .try_fold(0_u64, |sum, count| sum.checked_add(*count))
+                == Some(seal.count)
+            && seal
+                .frontier()
+                .is_some_and(|frontier| frontier.root() == seal.root);
         if sound { Ok(seal) } else { Err(SealError::Sums) }
     }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Bytes of a timestamp's text: `2026-11-22T14:45:11.123456Z`.
 pub const TIMESTAMP_BYTES: usize = 27;
 
+const EPOCH: jiff::civil::DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
 /// Microseconds since 1970-01-01T00:00:00Z, between the years 1970 and 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -69,12 +71,7 @@ impl Timestamp {
             number(20, 26) * 1_000,
         )
         .ok()?;
-        Self::from_micros(
-            date.to_zoned(jiff::tz::TimeZone::UTC)
-                .ok()?
-                .timestamp()
-                .as_microsecond(),
-        )
+        Self::from_micros(i64::try_from(date.duration_since(EPOCH).as_micros()).ok()?)
     }
 
     /// The canonical form.
@@ -98,8 +95,9 @@ impl Timestamp {
     }
 
     fn civil(self) -> jiff::civil::DateTime {
-        let instant = jiff::Timestamp::from_microsecond(self.0).expect("the years 1970 to 9999 fit");
-        jiff::tz::TimeZone::UTC.to_datetime(instant)
+        // Not by way of `jiff::Timestamp`: it ends a day before the year 9999 does, to leave room for time zones.
+        let since = jiff::SignedDuration::from_micros(self.0);
+        EPOCH.checked_add(since).expect("the years 1970 to 9999 fit")
     }
 }
 

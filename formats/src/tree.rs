@@ -83,7 +83,13 @@ impl std::error::Error for ProofError {}
 ///
 /// # Errors
 /// [`ProofError`] when it does not, or when the proof proves nothing.
-pub fn check_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: Hash) -> Result<(), ProofError> {
+pub fn check_inclusion(
+    index: u64,
+    size: u64,
+    leaf: Hash,
+    proof: &[Hash],
+    root: Hash,
+) -> Result<(), ProofError> {
     if index >= size {
         return Err(ProofError::Bounds);
     }
@@ -111,7 +117,13 @@ pub fn check_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: 
 ///
 /// # Errors
 /// [`ProofError`] when it does not, or when the proof proves nothing.
-pub fn check_consistency(size1: u64, root1: Hash, size2: u64, root2: Hash, proof: &[Hash]) -> Result<(), ProofError> {
+pub fn check_consistency(
+    size1: u64,
+    root1: Hash,
+    size2: u64,
+    root2: Hash,
+    proof: &[Hash],
+) -> Result<(), ProofError> {
     if size1 == 0 || size1 > size2 {
         return Err(ProofError::Bounds);
     }
@@ -120,7 +132,11 @@ pub fn check_consistency(size1: u64, root1: Hash, size2: u64, root2: Hash, proof
     }
     // A complete old tree is a node of the new one: the proof leaves it out.
     let mut path = proof.iter();
-    let seed = if size1.is_power_of_two() { root1 } else { *path.next().ok_or(ProofError::Length)? };
+    let seed = if size1.is_power_of_two() {
+        root1
+    } else {
+        *path.next().ok_or(ProofError::Length)?
+    };
     let (mut place, mut last) = (size1 - 1, size2 - 1);
     while place & 1 == 1 {
         place >>= 1;
@@ -166,7 +182,10 @@ mod tests {
             [leaf] => *leaf,
             _ => {
                 let split = leaves.len().next_power_of_two() / 2;
-                Hash::node(&root_by_definition(&leaves[..split]), &root_by_definition(&leaves[split..]))
+                Hash::node(
+                    &root_by_definition(&leaves[..split]),
+                    &root_by_definition(&leaves[split..]),
+                )
             }
         }
     }
@@ -176,7 +195,11 @@ mod tests {
         let leaves: Vec<Hash> = (0..130_u8).map(|n| Hash::leaf(&[n])).collect();
         let mut frontier = Frontier::new();
         for size in 0..=leaves.len() {
-            assert_eq!(frontier.root(), root_by_definition(&leaves[..size]), "size {size}");
+            assert_eq!(
+                frontier.root(),
+                root_by_definition(&leaves[..size]),
+                "size {size}"
+            );
             let stored = Frontier::from_parts(frontier.size(), frontier.roots().to_vec());
             assert_eq!(stored.as_ref(), Some(&frontier));
             if let Some(leaf) = leaves.get(size) {

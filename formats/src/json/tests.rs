@@ -1,3 +1,5 @@
+//! Bodies that are strict JSON, bodies that are not, and where the checker says so.
+
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 

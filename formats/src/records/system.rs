@@ -46,12 +46,32 @@ pub struct SystemKind {
 
 /// Every kind of the system. None of them has a tenant but `sys_erasure` and `sys_export`, which may.
 pub const KINDS: [SystemKind; 14] = [
-    row(GENESIS, "ledger id", &["format", "ledger", "origin", "created", "hash"], Writer::Engine),
-    row(RECOVERY, "quarantine name, or FIRST-LAST of adopted records", &["cause"], Writer::Engine),
-    row(CLOCK, "ledger id", &["old", "new", "reason", "by"], Writer::Engine),
+    row(
+        GENESIS,
+        "ledger id",
+        &["format", "ledger", "origin", "created", "hash"],
+        Writer::Engine,
+    ),
+    row(
+        RECOVERY,
+        "quarantine name, or FIRST-LAST of adopted records",
+        &["cause"],
+        Writer::Engine,
+    ),
+    row(
+        CLOCK,
+        "ledger id",
+        &["old", "new", "reason", "by"],
+        Writer::Engine,
+    ),
     row("sys_key", "verifier key", &[], Writer::Reserved),
     row("sys_family", "kind", &[], Writer::Reserved),
-    row("sys_archive", "first sequence number of the segment", &[], Writer::Reserved),
+    row(
+        "sys_archive",
+        "first sequence number of the segment",
+        &[],
+        Writer::Reserved,
+    ),
     row("sys_hold", "hold", &[], Writer::Reserved),
     row("sys_release", "hold", &[], Writer::Reserved),
     row("sys_erasure", "order", &[], Writer::Reserved),
@@ -68,7 +88,12 @@ const fn row(
     members: &'static [&'static str],
     writer: Writer,
 ) -> SystemKind {
-    SystemKind { kind, id, members, writer }
+    SystemKind {
+        kind,
+        id,
+        members,
+        writer,
+    }
 }
 
 /// The body of the first record, and with LF `ledger.json`.
@@ -104,7 +129,10 @@ impl Genesis {
             && genesis.hash == HASH_ALGORITHM
             && id.as_hyphenated().to_string() == genesis.ledger
             && Origin::new(&genesis.origin).is_ok()
-            && genesis.origin.strip_suffix(&genesis.ledger).is_some_and(|name| name.ends_with('/'));
+            && genesis
+                .origin
+                .strip_suffix(&genesis.ledger)
+                .is_some_and(|name| name.ends_with('/'));
         (sound && genesis.encode() == body).then_some(genesis)
     }
 
@@ -190,7 +218,10 @@ pub fn check(seq: u64, kind: &str, body: &[u8]) -> Result<(), SystemError> {
     if !is_system_kind(kind) {
         return Ok(());
     }
-    let row = KINDS.iter().find(|row| row.kind == kind).ok_or(SystemError::Unknown)?;
+    let row = KINDS
+        .iter()
+        .find(|row| row.kind == kind)
+        .ok_or(SystemError::Unknown)?;
     // A body that is no object has none of the members.
     let body: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
     match row.members.iter().find(|member| !body.contains_key(**member)) {
