@@ -1,7 +1,7 @@
 //! The signing key, and the newest head beside it: the two things of a ledger that lie outside its directory.
 //!
-//! A directory that was put back to an older state looks whole from the inside; the head beside the key does not go back
-//! with it.
+//! A directory that was put back to an older state looks whole from the inside; the head beside the key does not go
+//! back with it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -77,11 +77,12 @@ pub struct FileKeys {
 }
 
 impl FileKeys {
-    /// `DIR.key` and `DIR.key.head`. However a directory is written (`x`, `x/`, `./x`, a link to it, `.` from inside), they
-    /// are the same two files.
+    /// `DIR.key` and `DIR.key.head`. However a directory is written (`x`, `x/`, `./x`, a link to it, `.` from
+    /// inside), they are the same two files.
     ///
     /// # Errors
-    /// `InvalidInput` for a directory without a name, as `/`; the operating system's error where the path leads nowhere.
+    /// `InvalidInput` for a directory without a name, as `/`; the operating system's error where the path leads
+    /// nowhere.
     pub fn beside(directory: &Path) -> io::Result<Self> {
         let (folder, name) = resolve(directory)?;
         Ok(Self::with_key(folder, name, ".key"))

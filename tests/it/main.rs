@@ -1,10 +1,13 @@
-//! Integration tests over all crates, in one binary.
-#![allow(
+//! Integration tests over all crates, in one binary: linking is the slow part.
+#![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
+    reason = "a test fails by panicking, in its helpers too, and reads and damages files as operators do"
 )]
 
 mod ed25519_vectors;
 mod json_vectors;
+mod layering;
 mod merkle_vectors;
+mod tidy;

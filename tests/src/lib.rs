@@ -1,5 +1,15 @@
-//! What the integration tests share.
+//! What the integration tests share: the real binary in a folder of its own, the real input, forged lines, and one
+//! strong check of a ledger by this project's verifier and by the independent one.
+//!
+//! A helper that cannot do its work fails the test with the whole story: these functions panic.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed helper is a failed test, and tests read, write and damage files as operators do"
+)]
 
 mod shared;
+pub mod sources;
 
 pub use shared::{read_file, read_folder, shared_data};

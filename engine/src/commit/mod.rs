@@ -1,4 +1,5 @@
-//! From a producer's batch to an answered ticket: the queue, the writer, and the notary that reads back what was written.
+//! From a producer's batch to an answered ticket: the queue, the writer, and the notary that reads back what was
+//! written.
 
 pub(crate) mod counters;
 pub(crate) mod notary;

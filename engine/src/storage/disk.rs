@@ -1,7 +1,7 @@
 //! A ledger in a directory of a local Linux file system.
 //!
-//! Needs `flock` and `renameat2` with `RENAME_NOREPLACE` (ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS from 2.2). Network file
-//! systems are not supported: their locks and syncs promise other things.
+//! Needs `flock` and `renameat2` with `RENAME_NOREPLACE` (ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS from 2.2). Network
+//! file systems are not supported: their locks and syncs promise other things.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is where the engine's files are opened, made and renamed"

@@ -1,7 +1,7 @@
 //! The storage's operations as sequences of system calls, written once for every file system below.
 //!
-//! Each sequence stands in the comment of its function; `·` is a point where a crash may fall, and after each of them the
-//! same call made again ends in the same state.
+//! Each sequence stands in the comment of its function; `·` is a point where a crash may fall, and after each of them
+//! the same call made again ends in the same state.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -249,7 +249,8 @@ fn write_temp(files: &dyn Files, path: &Path, bytes: &[u8], mode: u32) -> io::Re
     }
 }
 
-/// Gives a full disk its space back. The caller has an error to report already, and the next write removes the file too.
+/// Gives a full disk its space back. The caller has an error to report already, and the next write removes the file
+/// too.
 fn remove_temp_of_failed(files: &dyn Files, temp: &Path) {
     let _less_grave = files.remove_temp(temp);
 }

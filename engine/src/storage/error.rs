@@ -6,7 +6,8 @@ use std::io;
 
 /// What the storage's errors carry: the operation, the path and the operating system's error.
 ///
-/// The `io::Error` around it keeps the kind of the error inside. The text holds the cause, so `source` goes on after it.
+/// The `io::Error` around it keeps the kind of the error inside. The text holds the cause, so `source` goes on after
+/// it.
 #[derive(Debug)]
 pub struct FileError {
     operation: &'static str,

@@ -1,7 +1,7 @@
 //! The calls to a file system that the storage is made of.
 //!
-//! [`durable`](super::durable) puts them in order, once: the disk and the simulated disk differ only below this line, so a
-//! crash played on the one is a crash of the sequence that runs on the other.
+//! [`durable`](super::durable) puts them in order, once: the disk and the simulated disk differ only below this line,
+//! so a crash played on the one is a crash of the sequence that runs on the other.
 
 use std::fmt;
 use std::io;

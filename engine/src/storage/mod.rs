@@ -1,7 +1,7 @@
 //! Everything the engine may do to the world.
 //!
-//! Absent on purpose: overwrite, rename over, delete. What shortens or rewrites bytes is a narrow call that says what it
-//! is for, and can do nothing else.
+//! Absent on purpose: overwrite, rename over, delete. What shortens or rewrites bytes is a narrow call that says what
+//! it is for, and can do nothing else.
 
 use std::fmt;
 use std::io;
@@ -64,8 +64,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn replace_head(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
 
     /// Saves the bytes of a segment from `keep` to its end in `quarantine/`, then cuts them off and syncs the segment.
-    /// Nothing is cut unless the copy is durable. When the copy is there already and the bytes are gone, that is success
-    /// (of several copies from that offset, the first by name). The bytes are held in memory.
+    /// Nothing is cut unless the copy is durable. When the copy is there already and the bytes are gone, that is
+    /// success (of several copies from that offset, the first by name). The bytes are held in memory.
     ///
     /// # Errors
     /// `InvalidData` when the segment is shorter than `keep`; `NotFound` when there is nothing to save and no copy.
@@ -125,8 +125,8 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
 
 /// A file that only grows.
 pub trait Append: fmt::Debug + Send {
-    /// Writes `bytes` at `offset`, which must be the end as the file system has it now: where it is not, nothing is written
-    /// and the error, `InvalidData`, names both lengths.
+    /// Writes `bytes` at `offset`, which must be the end as the file system has it now: where it is not, nothing is
+    /// written and the error, `InvalidData`, names both lengths.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Everything appended is on stable storage.

@@ -8,7 +8,8 @@ use std::ops::Range;
 /// How one operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing of it is done, and an input or output error is reported. A sync leaves what it should have written clean.
+    /// Nothing of it is done, and an input or output error is reported. A sync leaves what it should have written
+    /// clean.
     Fails,
     /// The same with "no space left on device".
     Full,

@@ -11,8 +11,8 @@ const _: () = assert!(SECTOR as u64 == SECTOR_BYTES);
 
 /// A file's bytes, live and durable, by 512-byte sectors.
 ///
-/// `durable` and `live` differ in length only while `lens` is not empty: a length stays on its way until a sync succeeds.
-/// They may differ in a sector that is not dirty: a sync failed, and the page cache no longer knows.
+/// `durable` and `live` differ in length only while `lens` is not empty: a length stays on its way until a sync
+/// succeeds. They may differ in a sector that is not dirty: a sync failed, and the page cache no longer knows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SimFile {
     live: Vec<u8>,

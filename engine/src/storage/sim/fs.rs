@@ -191,8 +191,8 @@ impl FileSystem {
         Ok(())
     }
 
-    /// Puts a file there, with the directory above it and the permissions of the one before, as if it had been there for
-    /// long.
+    /// Puts a file there, with the directory above it and the permissions of the one before, as if it had been there
+    /// for long.
     pub(super) fn put(&mut self, path: &str, bytes: &[u8]) {
         let before = self.inode(path).and_then(|inode| self.file(inode));
         let read_only = before.is_ok_and(SimFile::is_read_only);

@@ -2,24 +2,26 @@
 //!
 //! It runs the very sequences of calls that the real disk runs. Below them:
 //!
-//! - **Live and durable bytes are kept apart**, by sector of 512 bytes for files and by entry for directories. A crash of
-//!   the process ([`Sim::kill`]) keeps what is live. A loss of power ([`Sim::crash`]) keeps what is durable and, of what
-//!   was on its way, any part: a sector is there or not, whole, whatever was written before or after it; so are the
-//!   length of a file (which grows at least to its last sector that is there), a permission, an entry of a directory.
-//!   A sector or length changed more than once may be in any state that it had. A rename is there whole or not at all.
-//!   What is missing inside a file reads as zeros, or as what was there before a cut that was not synced.
-//! - **A sync makes durable what it names**: a file's bytes, length and permission, not its entry; a directory's entries.
-//! - **After a failed sync its sectors are clean and on no medium** but for those that landed: a later sync succeeds and
-//!   does nothing for them. Writing them again makes them dirty again. They can still be read, until the cache drops
-//!   them ([`Sim::drop_clean_pages`]). Lengths, permissions and entries, which a journal keeps, stay on their way.
-//! - **Every call that changes something has a number**, from 0 for each boot: it can be made to fail before or after its
-//!   effect, or halfway ([`Sim::fail_at`]), and the power can go before it ([`Sim::power_off_at`]). Writes beyond the
-//!   free space are short, then fail.
+//! - **Live and durable bytes are kept apart**, by sector of 512 bytes for files and by entry for directories. A
+//!   crash of the process ([`Sim::kill`]) keeps what is live. A loss of power ([`Sim::crash`]) keeps what is durable
+//!   and, of what was on its way, any part: a sector is there or not, whole, whatever was written before or after it;
+//!   so are the length of a file (which grows at least to its last sector that is there), a permission, an entry of a
+//!   directory. A sector or length changed more than once may be in any state that it had. A rename is there whole or
+//!   not at all. What is missing inside a file reads as zeros, or as what was there before a cut that was not synced.
+//! - **A sync makes durable what it names**: a file's bytes, length and permission, not its entry; a directory's
+//!   entries.
+//! - **After a failed sync its sectors are clean and on no medium** but for those that landed: a later sync succeeds
+//!   and does nothing for them. Writing them again makes them dirty again. They can still be read, until the cache
+//!   drops them ([`Sim::drop_clean_pages`]). Lengths, permissions and entries, which a journal keeps, stay on their
+//!   way.
+//! - **Every call that changes something has a number**, from 0 for each boot: it can be made to fail before or after
+//!   its effect, or halfway ([`Sim::fail_at`]), and the power can go before it ([`Sim::power_off_at`]). Writes beyond
+//!   the free space are short, then fail.
 //! - Reads fail where [`Sim::set_unreadable`] says, and bits flip where [`Sim::flip_bit`] says.
 //! - Locks end with the process.
 //!
-//! Not modelled: a sector that is half written, a medium that says that it has what it has not, and changes to the ledger's
-//! own directory's entry above it. There is no clock and no randomness here but the seeds that are passed in.
+//! Not modelled: a sector that is half written, a medium that says that it has what it has not, and changes to the
+//! ledger's own directory's entry above it. There is no clock and no randomness here but the seeds that are passed in.
 
 use std::fmt;
 use std::io;
@@ -119,8 +121,8 @@ impl Sim {
         )
     }
 
-    /// How many changes are on their way: all combinations of n are [`Survival::Mask`] of 0 up to 2^n. Lengths are among
-    /// them, and a file's sectors only count where a crash could leave an entry of it.
+    /// How many changes are on their way: all combinations of n are [`Survival::Mask`] of 0 up to 2^n. Lengths are
+    /// among them, and a file's sectors only count where a crash could leave an entry of it.
     pub fn unsynced(&self) -> u32 {
         let mut choices = Choices::new(Survival::KeepAll);
         self.state().fs.after_power_loss(&mut choices);
@@ -157,7 +159,8 @@ impl Sim {
             .for_each(file::SimFile::drop_clean_pages);
     }
 
-    /// What an operator with an editor does: makes or replaces a file, durably, whatever its name. Its permissions stay.
+    /// What an operator with an editor does: makes or replaces a file, durably, whatever its name. Its permissions
+    /// stay.
     pub fn put_raw(&self, path: &str, bytes: &[u8]) {
         self.state().fs.put(path, bytes);
     }

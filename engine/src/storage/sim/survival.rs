@@ -12,8 +12,8 @@ pub enum Survival {
     LoseAll,
     /// Each change is drawn from this seed, and an earlier state of a sector or length can be what got there.
     Seeded(u64),
-    /// The change of number n got there if bit n is set (past 63: if bit 63 is). [`Sim::unsynced`](super::Sim::unsynced)
-    /// counts them, so that all combinations can be tried.
+    /// The change of number n got there if bit n is set (past 63: if bit 63 is).
+    /// [`Sim::unsynced`](super::Sim::unsynced) counts them, so that all combinations can be tried.
     Mask(u64),
 }
 
