@@ -32,7 +32,8 @@ pub fn in_order<T: Send>(
             parsed_ends.push(results);
         }
         scope.spawn(move || deal(input, lines, &read_ends));
-        // Blocks are dealt round, so taking round gives them back in order; the first thread without one is past the end.
+        // Blocks are dealt round, so taking round gives them back in order; the first thread without one is past the
+        // end.
         for results in parsed_ends.iter().cycle() {
             let Ok(result) = results.recv() else { return Ok(()) };
             take(result?)?;

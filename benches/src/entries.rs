@@ -106,7 +106,8 @@ struct Request {
 impl Request {
     fn new(seed: u64, number: u64) -> Self {
         let mut random = SplitMix64::new(seed ^ 0x7265_7175_6573_7400, number);
-        // Half of the requests go to the smaller of two draws: the busiest tenant has three times the entries of the quietest.
+        // Half of the requests go to the smaller of two draws: the busiest tenant has three times the entries of the
+        // quietest.
         let draw = random.below(TENANTS);
         let tenant = if random.below(2) == 0 {
             draw

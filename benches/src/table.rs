@@ -175,7 +175,8 @@ mod tests {
         )]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
-        let expected = "| P2 rate | 12,000 /s | SQLite        | 6,000 /s   | 2.00 (1.50-205.76) | >= 4.00: missed by 50 % |";
+        let expected = "| P2 rate | 12,000 /s | SQLite        | 6,000 /s   | 2.00 (1.50-205.76) \
+                        | >= 4.00: missed by 50 % |";
         assert_eq!(lines[2], expected);
     }
 

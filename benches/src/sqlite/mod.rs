@@ -15,7 +15,8 @@ pub mod runs;
 
 /// Pages kept in memory: enough that no index page of a measured run is read back from the disk.
 const CACHE_BYTES: i64 = 512 << 20;
-/// Pages in the log before they are carried into the database; fewer than SQLite's usual 1,000 or many more were slower.
+/// Pages in the log before they are carried into the database; fewer than SQLite's usual 1,000 or many more were
+/// slower.
 const CHECKPOINT_PAGES: i64 = 1_000;
 
 const SCHEMA: &str = "
