@@ -65,7 +65,6 @@ impl Checker {
         }
         Scan {
             bytes,
-            at: 0,
             depth: 0,
             braces: 0,
             names: &mut self.names,
@@ -75,23 +74,13 @@ impl Checker {
     }
 }
 
-/// An error on its way out: one word, so that what the scanner's steps return fits in registers.
+/// An error on its way out: one word, so that what the steps of the scan return fits in registers.
 type Fault = Box<JsonError>;
 
-/// What may stand at the scanner's place.
-enum Next {
-    Member,
-    Element,
-    /// What follows a value inside its object or array.
-    Rest,
-    /// Nothing but white space.
-    End,
-}
-
-/// One pass over one body, already known to be UTF-8.
+/// One pass over one body, already known to be UTF-8. Its steps take a place and return the place after what they
+/// passed over, so that the place stays in a register.
 struct Scan<'a> {
     bytes: &'a [u8],
-    at: usize,
     /// Open brackets.
     depth: usize,
     /// Bit `d` is set when the bracket at depth `d + 1` is a brace.
@@ -101,216 +90,189 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     fn run(&mut self) -> Result<(), Fault> {
-        self.space();
-        if self.peek() != b'{' {
-            return Err(self.unexpected(Expected::Object));
+        let mut at = self.space(0);
+        if self.byte(at) != b'{' {
+            return Err(self.unexpected(at, Expected::Object));
         }
-        let mut next = self.open_object()?;
         loop {
-            next = match next {
-                Next::Member => self.member()?,
-                Next::Element => self.value()?,
-                Next::Rest => self.rest()?,
-                Next::End => break,
+            at = self.space(at);
+            at = match self.byte(at) {
+                b'"' => self.string(at)?.0,
+                b'{' => {
+                    at = self.open(at, true)?;
+                    if self.byte(at) != b'}' {
+                        self.names.open();
+                        at = self.name(at)?;
+                        continue;
+                    }
+                    self.close(at)
+                }
+                b'[' => {
+                    at = self.open(at, false)?;
+                    if self.byte(at) != b']' {
+                        continue;
+                    }
+                    self.close(at)
+                }
+                b'-' | b'0'..=b'9' => self.number(at)?,
+                b't' => self.literal(at, b"true")?,
+                b'f' => self.literal(at, b"false")?,
+                b'n' => self.literal(at, b"null")?,
+                _ => return Err(self.unexpected(at, Expected::Value)),
+            };
+            match self.rest(at)? {
+                Some(next) => at = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// From the end of a value to the next value, past all brackets that end between them. `None` at the end of the
+    /// text.
+    fn rest(&mut self, mut at: usize) -> Result<Option<usize>, Fault> {
+        while self.depth > 0 {
+            at = self.space(at);
+            let in_object = self.braces >> (self.depth - 1) & 1 == 1;
+            at = match (self.byte(at), in_object) {
+                (b',', true) => return self.name(at + 1).map(Some),
+                (b',', false) => return Ok(Some(at + 1)),
+                (b'}', true) => {
+                    self.names.close(self.bytes)?;
+                    self.close(at)
+                }
+                (b']', false) => self.close(at),
+                (_, true) => return Err(self.unexpected(at, Expected::CommaOrBrace)),
+                (_, false) => return Err(self.unexpected(at, Expected::CommaOrBracket)),
             };
         }
-        self.space();
-        if self.at < self.bytes.len() {
-            return Err(self.unexpected(Expected::Nothing));
-        }
-        Ok(())
-    }
-
-    fn member(&mut self) -> Result<Next, Fault> {
-        self.space();
-        if self.peek() != b'"' {
-            return Err(self.unexpected(Expected::Name));
-        }
-        let start = self.at + 1;
-        let escaped = self.string()?;
-        self.names.add(self.bytes, start..self.at - 1, escaped)?;
-        self.space();
-        if self.peek() != b':' {
-            return Err(self.unexpected(Expected::Colon));
-        }
-        self.at += 1;
-        self.value()
-    }
-
-    fn value(&mut self) -> Result<Next, Fault> {
-        self.space();
-        match self.peek() {
-            b'"' => {
-                self.string()?;
-            }
-            b'{' => return self.open_object(),
-            b'[' => return self.open_array(),
-            b'-' | b'0'..=b'9' => self.number()?,
-            b't' => self.literal(b"true")?,
-            b'f' => self.literal(b"false")?,
-            b'n' => self.literal(b"null")?,
-            _ => return Err(self.unexpected(Expected::Value)),
-        }
-        Ok(Next::Rest)
-    }
-
-    fn rest(&mut self) -> Result<Next, Fault> {
-        self.space();
-        let in_object = self.in_object();
-        match (self.peek(), in_object) {
-            (b',', _) => {
-                self.at += 1;
-                Ok(if in_object { Next::Member } else { Next::Element })
-            }
-            (b'}', true) => {
-                self.names.close(self.bytes)?;
-                Ok(self.close())
-            }
-            (b']', false) => Ok(self.close()),
-            (_, true) => Err(self.unexpected(Expected::CommaOrBrace)),
-            (_, false) => Err(self.unexpected(Expected::CommaOrBracket)),
-        }
-    }
-
-    fn open_object(&mut self) -> Result<Next, Fault> {
-        self.open(true)?;
-        if self.peek() == b'}' {
-            return Ok(self.close());
-        }
-        self.names.open();
-        Ok(Next::Member)
-    }
-
-    fn open_array(&mut self) -> Result<Next, Fault> {
-        self.open(false)?;
-        Ok(if self.peek() == b']' {
-            self.close()
+        at = self.space(at);
+        if at < self.bytes.len() {
+            Err(self.unexpected(at, Expected::Nothing))
         } else {
-            Next::Element
-        })
+            Ok(None)
+        }
     }
 
-    fn open(&mut self, brace: bool) -> Result<(), Fault> {
+    /// Past an opening bracket and the space after it.
+    fn open(&mut self, at: usize, brace: bool) -> Result<usize, Fault> {
         if self.depth == JSON_DEPTH_MAX {
-            return Err(self.fault(JsonErrorKind::Depth));
+            return Err(fault(at, JsonErrorKind::Depth));
         }
         self.braces = self.braces & !(1 << self.depth) | u64::from(brace) << self.depth;
         self.depth += 1;
-        self.at += 1;
-        self.space();
-        Ok(())
+        Ok(self.space(at + 1))
     }
 
-    fn close(&mut self) -> Next {
-        self.at += 1;
+    fn close(&mut self, at: usize) -> usize {
         self.depth -= 1;
-        if self.depth == 0 { Next::End } else { Next::Rest }
+        at + 1
     }
 
-    fn in_object(&self) -> bool {
-        self.braces >> (self.depth - 1) & 1 == 1
-    }
-
-    /// Passes over a string and its quotes; says whether it holds an escape.
-    fn string(&mut self) -> Result<bool, Fault> {
-        self.at = plain_end(self.bytes, self.at + 1);
-        if self.peek() == b'"' {
-            self.at += 1;
-            return Ok(false);
+    /// Past the name of a member and its colon.
+    fn name(&mut self, at: usize) -> Result<usize, Fault> {
+        let start = self.space(at);
+        if self.byte(start) != b'"' {
+            return Err(self.unexpected(start, Expected::Name));
         }
-        self.string_from_escape()?;
-        Ok(true)
+        let (end, escaped) = self.string(start)?;
+        self.names.add(self.bytes, start + 1..end - 1, escaped)?;
+        let at = self.space(end);
+        if self.byte(at) != b':' {
+            return Err(self.unexpected(at, Expected::Colon));
+        }
+        Ok(at + 1)
     }
 
-    /// Passes over the rest of a string, from the first byte on that does not stand for itself.
+    /// Past a string and its quotes; says too whether it holds an escape.
+    fn string(&self, start: usize) -> Result<(usize, bool), Fault> {
+        let at = plain_end(self.bytes, start + 1);
+        if self.byte(at) == b'"' {
+            Ok((at + 1, false))
+        } else {
+            self.string_from_escape(at)
+        }
+    }
+
+    /// Past the rest of a string, from the first byte on that does not stand for itself.
     #[cold]
-    fn string_from_escape(&mut self) -> Result<(), Fault> {
+    fn string_from_escape(&self, mut at: usize) -> Result<(usize, bool), Fault> {
         loop {
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
+            match self.bytes.get(at) {
+                Some(b'"') => return Ok((at + 1, true)),
                 Some(b'\\') => {
-                    let (_, length) = escape(&self.bytes[self.at..]).map_err(|kind| self.fault(kind))?;
-                    self.at = plain_end(self.bytes, self.at + length);
+                    let (_, length) = escape(&self.bytes[at..]).map_err(|kind| fault(at, kind))?;
+                    at = plain_end(self.bytes, at + length);
                 }
-                Some(b'\n' | b'\r') => return Err(self.fault(JsonErrorKind::LineEnd)),
-                Some(&byte) => return Err(self.fault(JsonErrorKind::Control { byte })),
-                None => return Err(self.fault(JsonErrorKind::Incomplete)),
+                Some(b'\n' | b'\r') => return Err(fault(at, JsonErrorKind::LineEnd)),
+                Some(&byte) => return Err(fault(at, JsonErrorKind::Control { byte })),
+                None => return Err(fault(at, JsonErrorKind::Incomplete)),
             }
         }
     }
 
-    fn number(&mut self) -> Result<(), Fault> {
-        if self.peek() == b'-' {
-            self.at += 1;
-        }
+    fn number(&self, mut at: usize) -> Result<usize, Fault> {
+        at += usize::from(self.byte(at) == b'-');
         // A zero stands alone: what follows `0` other than a fraction or an exponent is no part of the number.
-        if self.peek() == b'0' {
-            self.at += 1;
+        at = if self.byte(at) == b'0' {
+            at + 1
         } else {
-            self.digits()?;
+            self.digits(at)?
+        };
+        if self.byte(at) == b'.' {
+            at = self.digits(at + 1)?;
         }
-        if self.peek() == b'.' {
-            self.at += 1;
-            self.digits()?;
+        if matches!(self.byte(at), b'e' | b'E') {
+            at += 1 + usize::from(matches!(self.byte(at + 1), b'+' | b'-'));
+            at = self.digits(at)?;
         }
-        if matches!(self.peek(), b'e' | b'E') {
-            self.at += 1;
-            if matches!(self.peek(), b'+' | b'-') {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
+        Ok(at)
     }
 
-    fn digits(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        while self.peek().is_ascii_digit() {
-            self.at += 1;
+    fn digits(&self, start: usize) -> Result<usize, Fault> {
+        let mut at = start;
+        while self.byte(at).is_ascii_digit() {
+            at += 1;
         }
-        if self.at == start {
-            Err(self.unexpected(Expected::Digit))
+        if at == start {
+            Err(self.unexpected(at, Expected::Digit))
         } else {
-            Ok(())
+            Ok(at)
         }
     }
 
-    fn literal(&mut self, literal: &[u8]) -> Result<(), Fault> {
-        if !self.bytes[self.at..].starts_with(literal) {
-            return Err(self.unexpected(Expected::Value));
+    fn literal(&self, at: usize, literal: &[u8]) -> Result<usize, Fault> {
+        if self.bytes[at..].starts_with(literal) {
+            return Ok(at + literal.len());
         }
-        self.at += literal.len();
-        Ok(())
+        Err(self.unexpected(at, Expected::Value))
     }
 
-    fn space(&mut self) {
-        while matches!(self.peek(), b' ' | b'\t') {
-            self.at += 1;
+    fn space(&self, mut at: usize) -> usize {
+        while matches!(self.byte(at), b' ' | b'\t') {
+            at += 1;
         }
+        at
     }
 
-    /// The byte at the scanner's place; NUL, which no grammar rule takes, where the text ends.
-    fn peek(&self) -> u8 {
-        self.bytes.get(self.at).copied().unwrap_or(0)
+    /// The byte at a place; NUL, which no rule of the grammar takes, where the text ends.
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
     }
 
     #[cold]
-    fn unexpected(&self, expected: Expected) -> Fault {
-        self.fault(match self.bytes.get(self.at) {
-            None => JsonErrorKind::Incomplete,
-            Some(b'\n' | b'\r') => JsonErrorKind::LineEnd,
-            Some(_) => JsonErrorKind::Unexpected { expected },
-        })
+    fn unexpected(&self, at: usize, expected: Expected) -> Fault {
+        fault(
+            at,
+            match self.bytes.get(at) {
+                None => JsonErrorKind::Incomplete,
+                Some(b'\n' | b'\r') => JsonErrorKind::LineEnd,
+                Some(_) => JsonErrorKind::Unexpected { expected },
+            },
+        )
     }
+}
 
-    #[cold]
-    fn fault(&self, kind: JsonErrorKind) -> Fault {
-        Box::new(JsonError {
-            offset: self.at,
-            kind,
-        })
-    }
+#[cold]
+fn fault(offset: usize, kind: JsonErrorKind) -> Fault {
+    Box::new(JsonError { offset, kind })
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in its helpers too, and reads and damages files as operators do"
 )]
 
+mod corpora;
 mod ed25519_vectors;
 mod json_vectors;
 mod layering;
