@@ -55,7 +55,9 @@ pub fn line(input: &[u8]) -> bool {
 
 fn record(line: &[u8]) -> bool {
     let newer = NewerRecord::parse_checked(line);
-    let Ok(record) = Record::parse(line) else { return false };
+    let Ok(record) = Record::parse(line) else {
+        return false;
+    };
     let mut again = record.header.encode();
     again.pop();
     again.extend_from_slice(format!(",\"hash\":\"{}\",", record.hash).as_bytes());
@@ -69,14 +71,23 @@ fn record(line: &[u8]) -> bool {
     }
     // What holds in every version holds in this one.
     let newer = newer.expect("a line of this version is one of every version");
-    assert_eq!((newer.seq, newer.digest, newer.prev), (record.header.seq, record.header.digest, record.header.prev));
+    assert_eq!(
+        (newer.seq, newer.digest, newer.prev),
+        (record.header.seq, record.header.digest, record.header.prev)
+    );
     true
 }
 
 /// Reads any bytes as a header.
 pub fn header(input: &[u8]) -> bool {
-    let Ok(header) = Header::parse(input) else { return false };
-    assert_eq!(header.encode(), input, "a header is not what its values encode to");
+    let Ok(header) = Header::parse(input) else {
+        return false;
+    };
+    assert_eq!(
+        header.encode(),
+        input,
+        "a header is not what its values encode to"
+    );
     assert!(check_object(input).is_ok(), "a header is not JSON");
     true
 }
@@ -86,7 +97,10 @@ pub fn json(input: &[u8]) -> bool {
     if check_object(input).is_err() {
         return false;
     }
-    assert!(serde_json::from_slice::<&RawValue>(input).is_ok(), "a body is not JSON");
+    assert!(
+        serde_json::from_slice::<&RawValue>(input).is_ok(),
+        "a body is not JSON"
+    );
     // A number out of the range of f64 is no fault of a body, but keeps it from being read as values.
     if let Ok(value) = serde_json::from_slice(input) {
         find_all(input, &value, &mut String::new());
@@ -127,11 +141,18 @@ fn find_all(body: &[u8], value: &Value, pointer: &mut String) {
 
 /// Reads any bytes as a seal's file.
 pub fn seal(input: &[u8]) -> bool {
-    let Ok(seal) = Seal::parse(input) else { return false };
+    let Ok(seal) = Seal::parse(input) else {
+        return false;
+    };
     assert_eq!(seal.encode(), input, "a seal is not what its values encode to");
     let frontier = seal.frontier().expect("checked by the parser");
     assert_eq!((frontier.size(), frontier.root()), (seal.last + 1, seal.root));
-    assert!(input.strip_suffix(b"\n").is_some_and(|seal| check_object(seal).is_ok()), "a seal is not JSON");
+    assert!(
+        input
+            .strip_suffix(b"\n")
+            .is_some_and(|seal| check_object(seal).is_ok()),
+        "a seal is not JSON"
+    );
     true
 }
 
@@ -139,21 +160,37 @@ pub fn seal(input: &[u8]) -> bool {
 pub fn note(input: &[u8]) -> bool {
     let unsigned = Head::open(input, None);
     if let Ok(head) = &unsigned {
-        assert_eq!(head.to_text().as_bytes(), input, "a head is not what its values encode to");
+        assert_eq!(
+            head.to_text().as_bytes(),
+            input,
+            "a head is not what its values encode to"
+        );
     }
     let signed = Head::open(input, Some(SIGNER.verifier()));
     if let Ok(head) = &signed {
-        assert_eq!(SIGNER.sign(head).as_deref(), Ok(input), "a signed head is not what the signer gives");
+        assert_eq!(
+            SIGNER.sign(head).as_deref(),
+            Ok(input),
+            "a signed head is not what the signer gives"
+        );
     }
     let text = std::str::from_utf8(input).unwrap_or_default();
     let key = VerifierKey::parse(text);
     if let Ok(key) = &key {
-        assert_eq!(key.to_text(), text, "a verifier key is not what its values encode to");
+        assert_eq!(
+            key.to_text(),
+            text,
+            "a verifier key is not what its values encode to"
+        );
     }
     let signer = Signer::parse(text);
     if let Ok(signer) = &signer {
         let key = signer.verifier().to_text();
-        assert_eq!(VerifierKey::parse(&key).as_ref(), Ok(signer.verifier()), "a signer has no verifier");
+        assert_eq!(
+            VerifierKey::parse(&key).as_ref(),
+            Ok(signer.verifier()),
+            "a signer has no verifier"
+        );
     }
     unsigned.is_ok() || signed.is_ok() || key.is_ok() || signer.is_ok()
 }

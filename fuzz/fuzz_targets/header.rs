@@ -1,3 +1,4 @@
+//! Any bytes as a header.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

@@ -1,3 +1,4 @@
+//! Any bytes as lines of a ledger.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

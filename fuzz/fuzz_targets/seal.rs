@@ -1,3 +1,4 @@
+//! Any bytes as a seal.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
