@@ -12,3 +12,4 @@ mod json_vectors;
 mod layering;
 mod merkle_vectors;
 mod tidy;
+mod vectors;
