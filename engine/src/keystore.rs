@@ -22,7 +22,7 @@ const TEXT_BYTES_MAX: u64 = 64 << 10;
 const KEY_MODE: u32 = 0o600;
 const HEAD_MODE: u32 = 0o644;
 
-/// A place for one ledger's key and newest head.
+/// A place for one ledger's key and newest head. Who writes to it holds the ledger's lock.
 pub trait KeyStore: fmt::Debug + Send + Sync {
     /// The key's text; `None` where the ledger has no key.
     ///
@@ -133,8 +133,7 @@ impl FileKeys {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = OpenFile::open(&self.folder, path, false)?;
-        file.read_all(TEXT_BYTES_MAX).map_err(|e| file.error("read", e))
+        OpenFile::open(&self.folder, path, false)?.read_all(TEXT_BYTES_MAX)
     }
 }
 

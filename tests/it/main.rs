@@ -11,5 +11,6 @@ mod ed25519_vectors;
 mod json_vectors;
 mod layering;
 mod merkle_vectors;
+mod storage;
 mod tidy;
 mod vectors;

@@ -11,5 +11,6 @@
 
 mod shared;
 pub mod sources;
+pub mod storage_suite;
 
 pub use shared::{read_file, read_folder, shared_data};

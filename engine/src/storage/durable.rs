@@ -99,7 +99,7 @@ impl<F: Files> Storage for F {
             return Err(file.wrong_len("set aside from", len, keep));
         }
         let name = if len == keep {
-            sync_directory(self, QUARANTINE_DIR)?;
+            // Nothing is cut before its copy is durable: one that is there is.
             find_copy(self, segment, keep)?
         } else {
             let bytes = file.read_range(keep, len)?;

@@ -58,13 +58,14 @@ impl Mem {
         self.state().free_bytes = free_bytes;
     }
 
-    /// What an operator with an editor does: makes or replaces a file, whatever its name.
+    /// What an operator with an editor does: makes or replaces a file, whatever its name. Its permissions stay.
     pub fn put_raw(&self, path: &str, bytes: &[u8]) {
-        let contents = Contents {
-            bytes: bytes.to_vec(),
-            read_only: false,
-        };
-        self.state().files.insert(path.to_owned(), contents);
+        self.state().files.entry(path.to_owned()).or_default().bytes = bytes.to_vec();
+    }
+
+    /// A file's bytes, whatever its name.
+    pub fn raw(&self, path: &str) -> Option<Vec<u8>> {
+        Some(self.state().files.get(path)?.bytes.clone())
     }
 
     /// What an operator does too: removes a file. False when there was none.
@@ -173,11 +174,17 @@ impl Storage for Mem {
         let mut listing = Collected::default();
         let mut others = BTreeSet::new();
         for (path, file) in &self.state().files {
-            match path.rsplit_once('/') {
-                Some((directory, _)) if !DIRS.contains(&directory) => {
-                    drop(others.insert(directory.to_owned()))
+            let other = match path.split_once('/') {
+                Some((top, rest)) if DIRS.contains(&top) => {
+                    rest.split_once('/').map(|(below, _)| format!("{top}/{below}"))
                 }
-                _ => listing.add(path.clone(), Entry::File(file.bytes.len() as u64)),
+                other => other.map(|(top, _)| top.to_owned()),
+            };
+            match other {
+                Some(directory) => {
+                    others.insert(directory);
+                }
+                None => listing.add(path.clone(), Entry::File(file.bytes.len() as u64)),
             }
         }
         others
@@ -329,6 +336,10 @@ struct MemFile {
 }
 
 impl ReadAt for MemFile {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.mem.state().file(&self.path)?.bytes.len() as u64)
     }

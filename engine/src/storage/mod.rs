@@ -96,6 +96,9 @@ pub trait Lock: fmt::Debug + Send + Sync {}
 
 /// A file that is read at any offset.
 pub trait ReadAt: fmt::Debug + Send + Sync {
+    /// The file, as errors name it.
+    fn path(&self) -> &str;
+
     /// Length in bytes, now.
     fn len(&self) -> io::Result<u64>;
 
@@ -106,10 +109,9 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
     fn read_all(&self, bytes_max: u64) -> io::Result<Vec<u8>> {
         let len = self.len()?;
         if len > bytes_max {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("{len} bytes, expected at most {bytes_max}"),
-            ));
+            let text = format!("{len} bytes, expected at most {bytes_max}");
+            let error = io::Error::new(io::ErrorKind::FileTooLarge, text);
+            return Err(FileError::wrap("read", self.path(), error));
         }
         let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
         let read = self.read_at(0, &mut bytes)?;

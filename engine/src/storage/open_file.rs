@@ -131,6 +131,10 @@ impl OpenFile {
 }
 
 impl ReadAt for OpenFile {
+    fn path(&self) -> &str {
+        &self.shown
+    }
+
     fn len(&self) -> io::Result<u64> {
         self.byte_len()
     }

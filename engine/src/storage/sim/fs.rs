@@ -198,9 +198,7 @@ impl FileSystem {
         let read_only = before.is_ok_and(SimFile::is_read_only);
         let inode = self.add_file(SimFile::settled(bytes.to_vec(), read_only));
         let (directory, name) = split(path);
-        if !self.directories.contains_key(directory) {
-            self.put_entry("", directory, Node::Directory);
-        }
+        self.put_directory(directory);
         self.put_entry(directory, name, Node::File(inode));
     }
 
@@ -215,8 +213,19 @@ impl FileSystem {
         directory.live.remove(name).is_some()
     }
 
+    fn put_directory(&mut self, path: &str) {
+        if !self.directories.contains_key(path) {
+            let (above, name) = split(path);
+            self.put_directory(above);
+            self.put_entry(above, name, Node::Directory);
+            self.directories.insert(path.to_owned(), Directory::default());
+        }
+    }
+
     fn put_entry(&mut self, directory: &str, name: &str, node: Node) {
-        let directory = self.directories.entry(directory.to_owned()).or_default();
+        let Some(directory) = self.directories.get_mut(directory) else {
+            return;
+        };
         directory.forget(name);
         directory.durable.insert(name.to_owned(), node);
         directory.live.insert(name.to_owned(), node);

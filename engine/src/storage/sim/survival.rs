@@ -23,8 +23,8 @@ pub(super) struct Choices {
     survival: Survival,
     drawn: u32,
     random: SplitMix,
-    /// Of 4 changes, how many get there.
-    kept_of_4: u64,
+    /// Of 8 changes, how many get there: in some crashes all, in some none.
+    kept_of_8: u64,
 }
 
 impl Choices {
@@ -33,12 +33,12 @@ impl Choices {
             Survival::Seeded(seed) => seed,
             _ => 0,
         });
-        let kept_of_4 = random.below(5);
+        let kept_of_8 = random.below(9);
         Self {
             survival,
             drawn: 0,
             random,
-            kept_of_4,
+            kept_of_8,
         }
     }
 
@@ -51,7 +51,7 @@ impl Choices {
             Survival::LoseAll => 0,
             Survival::Mask(mask) if mask >> nth.min(63) & 1 == 1 => newest,
             Survival::Mask(_) => 0,
-            Survival::Seeded(_) if self.random.below(4) < self.kept_of_4 => newest,
+            Survival::Seeded(_) if self.random.below(8) < self.kept_of_8 => newest,
             // `below` of a usize is a usize.
             Survival::Seeded(_) => usize::try_from(self.random.below(newest as u64)).unwrap_or(0),
         }
