@@ -70,18 +70,16 @@ impl Pointer {
     /// The raw text of the value that the pointer leads to in `body`, which must have passed
     /// [`check_object`](crate::json::check_object); of other bytes the answer means nothing.
     pub fn find<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        let mut walk = Walk { body, at: 0 };
-        walk.space();
+        let walk = Walk { body };
+        let mut start = walk.space(0);
         for token in &self.tokens {
-            match walk.peek()? {
-                b'{' => walk.enter_member(token)?,
-                b'[' => walk.enter_element(index(token)?)?,
+            start = match body.get(start)? {
+                b'{' => walk.member(start, token)?,
+                b'[' => walk.element(start, index(token)?)?,
                 _ => return None,
-            }
+            };
         }
-        let start = walk.at;
-        walk.skip_value()?;
-        Some(&body[start..walk.at])
+        body.get(start..walk.skip_value(start)?)
     }
 
     /// What the pointer leads to in a checked body, for use as an id or another short text.
@@ -171,123 +169,105 @@ fn index(token: &str) -> Option<usize> {
     canonical.then(|| token.parse().ok())?
 }
 
-/// A place in a checked body. Whatever the bytes are, a step ends and stays inside them.
+/// Steps through a checked body: each takes a place and gives the place where it ends. Whatever the bytes are, a step
+/// ends, and `None` says that they are no checked body or that nothing is there.
 struct Walk<'a> {
     body: &'a [u8],
-    at: usize,
 }
 
 impl Walk<'_> {
     /// From the brace of an object to the value of the member with this name.
-    fn enter_member(&mut self, name: &str) -> Option<()> {
+    fn member(&self, brace: usize, name: &str) -> Option<usize> {
+        let mut at = brace;
         loop {
             // Past the brace, or past the comma after the member before.
-            self.at += 1;
-            self.space();
-            let start = self.at + 1;
-            if self.peek()? != b'"' {
+            let start = self.space(at + 1);
+            if *self.body.get(start)? != b'"' {
                 return None;
             }
-            let escaped = self.skip_string()?;
-            let token = &self.body[start..self.at - 1];
-            self.space();
-            self.at += 1;
-            self.space();
-            if is_name(token, escaped, name) {
-                return Some(());
+            let (end, escaped) = self.skip_string(start)?;
+            let value = self.space(self.space(end) + 1);
+            if is_name(&self.body[start + 1..end - 1], escaped, name) {
+                return Some(value);
             }
-            self.skip_value()?;
-            self.space();
-            if self.peek()? != b',' {
+            at = self.space(self.skip_value(value)?);
+            if *self.body.get(at)? != b',' {
                 return None;
             }
         }
     }
 
     /// From the bracket of an array to its element at `index`.
-    fn enter_element(&mut self, index: usize) -> Option<()> {
-        self.at += 1;
-        self.space();
-        if self.peek()? == b']' {
+    fn element(&self, bracket: usize, index: usize) -> Option<usize> {
+        let mut at = self.space(bracket + 1);
+        if *self.body.get(at)? == b']' {
             return None;
         }
         for _ in 0..index {
-            self.skip_value()?;
-            self.space();
-            if self.peek()? != b',' {
+            at = self.space(self.skip_value(at)?);
+            if *self.body.get(at)? != b',' {
                 return None;
             }
-            self.at += 1;
-            self.space();
+            at = self.space(at + 1);
         }
-        Some(())
+        Some(at)
     }
 
-    fn skip_value(&mut self) -> Option<()> {
-        let mut depth = 0_usize;
+    fn skip_value(&self, start: usize) -> Option<usize> {
+        match self.body.get(start)? {
+            b'"' => self.skip_string(start).map(|(end, _)| end),
+            b'{' | b'[' => self.skip_brackets(start),
+            _ => {
+                let rest = &self.body[start..];
+                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t');
+                rest.iter()
+                    .position(is_end)
+                    .filter(|&length| length > 0)
+                    .map(|length| start + length)
+            }
+        }
+    }
+
+    /// Past an object or array. Inside, only a string can hide a bracket.
+    fn skip_brackets(&self, start: usize) -> Option<usize> {
+        let (mut at, mut depth) = (start, 0_usize);
         loop {
-            match self.peek()? {
+            match self.body.get(at)? {
                 b'"' => {
-                    self.skip_string()?;
-                }
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    depth = depth.checked_sub(1)?;
-                    self.at += 1;
-                }
-                // Between the brackets of a value only strings can hide a bracket.
-                _ if depth > 0 => {
-                    self.at += 1;
+                    at = self.skip_string(at)?.0;
                     continue;
                 }
-                _ => self.skip_word()?,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
             }
+            at += 1;
             if depth == 0 {
-                return Some(());
+                return Some(at);
             }
         }
     }
 
-    /// Passes over a number or a literal.
-    fn skip_word(&mut self) -> Option<()> {
-        let rest = &self.body[self.at..];
-        let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t');
-        self.at += rest.iter().position(is_end).filter(|&length| length > 0)?;
-        Some(())
-    }
-
-    /// Passes over a string; says whether it holds an escape.
-    fn skip_string(&mut self) -> Option<bool> {
+    /// Past a string; says too whether it holds an escape.
+    fn skip_string(&self, start: usize) -> Option<(usize, bool)> {
+        let mut at = plain_end(self.body, start + 1);
         let mut escaped = false;
-        self.at += 1;
         loop {
-            self.at = plain_end(self.body, self.at);
-            match self.peek()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(escaped);
-                }
+            match self.body.get(at)? {
+                b'"' => return Some((at + 1, escaped)),
                 // The character after a backslash may be a quote; the rest of a longer escape is plain.
-                b'\\' => {
-                    escaped = true;
-                    self.at += 2;
-                }
+                b'\\' => at = plain_end(self.body, at + 2),
                 _ => return None,
             }
+            escaped = true;
         }
     }
 
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t')) {
-            self.at += 1;
+    fn space(&self, mut at: usize) -> usize {
+        while matches!(self.body.get(at), Some(b' ' | b'\t')) {
+            at += 1;
         }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.body.get(self.at).copied()
+        at
     }
 }
 
