@@ -87,7 +87,13 @@ impl Head {
         if verified.len() != 1 || !unverified.is_empty() {
             return Err(HeadError::Form);
         }
-        Self::parse_text(note.text())
+        let head = Self::parse_text(note.text())?;
+        // A key signs for one ledger: the line that names the key and the one that names the ledger agree.
+        if head.origin == *key.origin() {
+            Ok(head)
+        } else {
+            Err(HeadError::Signature)
+        }
     }
 }
 
