@@ -9,6 +9,9 @@
     reason = "a failed helper is a failed test, and tests read, write and damage files as operators do"
 )]
 
+pub mod cli;
+mod normal;
+pub mod python;
 mod shared;
 pub mod sources;
 pub mod storage_suite;
