@@ -10,6 +10,7 @@
 )]
 
 pub mod cli;
+pub mod forge;
 mod normal;
 pub mod python;
 mod shared;
