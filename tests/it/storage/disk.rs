@@ -241,7 +241,6 @@ fn use_a_read_only_directory() {
         disk.quarantine(0, 4).map(drop),
         disk.settle(0, 0, 8),
         disk.trim_filler(0, 8),
-        disk.protect(0),
     ];
     for (nth, result) in refused.into_iter().enumerate() {
         let error = result.expect_err("a read-only directory takes nothing");
