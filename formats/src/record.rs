@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::hash::{Hash, decode_hex};
 use crate::header::{Header, HeaderError, HeaderProblem};
@@ -176,6 +177,29 @@ pub(crate) fn finish_line(out: &mut Vec<u8>, hash: &Hash, payload: &[u8]) {
     out.extend_from_slice(b"\",");
     out.extend_from_slice(&payload[1..]);
     out.push(b'\n');
+}
+
+/// Length of the whole valid line that `piece` begins with, if there is one: hash and digest right, whatever follows.
+/// Linear in the piece, so that recovery may ask it of any bytes.
+pub fn whole_line_within(piece: &[u8]) -> Option<usize> {
+    let parts = Parts::split(piece).ok()?;
+    let header = Header::parse_open(parts.header_open).ok()?;
+    if Hash::leaf_of_two(parts.header_open, b"}") != parts.hash {
+        return None;
+    }
+    let payload_start = piece.len() - parts.payload_rest.len();
+    let mut payload = Sha256::new();
+    payload.update(b"{");
+    let mut fed = payload_start;
+    for brace in memchr::memchr_iter(b'}', parts.payload_rest) {
+        let end = payload_start + brace + 1;
+        payload.update(&piece[fed..end]);
+        fed = end;
+        if header.digest.as_bytes()[..] == payload.clone().finalize()[..] {
+            return parse_payload(&piece[payload_start..end]).is_ok().then_some(end);
+        }
+    }
+    None
 }
 
 /// A line of a later version: the members that every version has.
