@@ -29,8 +29,9 @@ impl Batch {
     pub fn push(&mut self, draft: Draft) -> Result<(), Error> {
         let bytes = self.bytes + draft.line_bytes_max();
         if self.drafts.len() == GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX {
-            let message =
-                format!("a batch holds at most {GROUP_RECORDS_MAX} records and {GROUP_BYTES_MAX} bytes of lines");
+            let message = format!(
+                "a batch holds at most {GROUP_RECORDS_MAX} records and {GROUP_BYTES_MAX} bytes of lines"
+            );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         self.bytes = bytes;
@@ -67,7 +68,10 @@ impl Batch {
 impl From<Draft> for Batch {
     fn from(draft: Draft) -> Self {
         let bytes = draft.line_bytes_max();
-        Self { drafts: vec![draft], bytes }
+        Self {
+            drafts: vec![draft],
+            bytes,
+        }
     }
 }
 

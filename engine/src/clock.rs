@@ -33,9 +33,14 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// Starts counting now.
-    #[expect(clippy::disallowed_methods, reason = "this is where monotonic time comes from")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where monotonic time comes from"
+    )]
     pub fn new() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self {
+            start: std::time::Instant::now(),
+        }
     }
 }
 
@@ -99,19 +104,33 @@ impl BelievedClock {
         if let Some(last) = last {
             fits(wall, last, JUMP_MAX)?;
         }
-        Ok(Self { wall, monotonic: clock.monotonic(), apart_since: None })
+        Ok(Self {
+            wall,
+            monotonic: clock.monotonic(),
+            apart_since: None,
+        })
     }
 
     /// The clock taken at an operator's word.
     pub(crate) fn trusted(clock: &dyn Clock) -> Self {
-        Self { wall: clock.wall_micros(), monotonic: clock.monotonic(), apart_since: None }
+        Self {
+            wall: clock.wall_micros(),
+            monotonic: clock.monotonic(),
+            apart_since: None,
+        }
     }
 
     /// Time for the next group: later than `last`, and by the monotonic clock while the wall clock stands apart.
-    pub(crate) fn next(&mut self, clock: &dyn Clock, last: Option<Timestamp>) -> Result<Timestamp, ClockDoubt> {
+    pub(crate) fn next(
+        &mut self,
+        clock: &dyn Clock,
+        last: Option<Timestamp>,
+    ) -> Result<Timestamp, ClockDoubt> {
         let (wall, now) = (clock.wall_micros(), clock.monotonic());
-        let expected = self.wall.saturating_add(micros(now.saturating_sub(self.monotonic)));
-        let believed = if wall.abs_diff(expected) <= STEP_MAX.as_micros() as u64 {
+        let expected = self
+            .wall
+            .saturating_add(micros(now.saturating_sub(self.monotonic)));
+        let believed = if i64::try_from(wall.abs_diff(expected)).unwrap_or(i64::MAX) <= micros(STEP_MAX) {
             self.apart_since = None;
             wall
         } else {
@@ -128,7 +147,9 @@ impl BelievedClock {
         if self.apart_since.is_none() {
             (self.wall, self.monotonic) = (believed, now);
         }
-        let Some(last) = last else { return Ok(clamp(believed)) };
+        let Some(last) = last else {
+            return Ok(clamp(believed));
+        };
         fits(believed, last, JUMP_MAX)?;
         Ok(clamp(believed).max(last.successor()))
     }
@@ -138,7 +159,10 @@ impl BelievedClock {
 fn fits(wall: i64, last: Timestamp, ahead_max: Duration) -> Result<(), ClockDoubt> {
     let ahead = i128::from(wall) - i128::from(last.as_micros());
     if ahead > ahead_max.as_micros() as i128 || -ahead > BEHIND_MAX.as_micros() as i128 {
-        return Err(ClockDoubt { clock: clamp(wall), last });
+        return Err(ClockDoubt {
+            clock: clamp(wall),
+            last,
+        });
     }
     Ok(())
 }

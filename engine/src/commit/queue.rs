@@ -55,7 +55,12 @@ struct State {
 
 impl Queue {
     pub(crate) fn new(records_max: usize, bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), work: Condvar::new(), records_max, bytes_max }
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            records_max,
+            bytes_max,
+        }
     }
 
     pub(crate) fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
@@ -66,12 +71,18 @@ impl Queue {
         }
         // A batch larger than the queue is taken when nothing else waits, else it could never be.
         if !state.waiting.is_empty() && !self.has_room(&state, batch.len(), batch.bytes()) {
-            let message = format!("the queue is full: {} records, {} bytes wait", state.records, state.bytes);
+            let message = format!(
+                "the queue is full: {} records, {} bytes wait",
+                state.records, state.bytes
+            );
             return Err(Error::new(ErrorKind::Busy, message));
         }
         state.records += batch.len();
         state.bytes += batch.bytes();
-        state.waiting.push_back(Submission { batch, slot: Arc::clone(&slot) });
+        state.waiting.push_back(Submission {
+            batch,
+            slot: Arc::clone(&slot),
+        });
         self.wake_writer(state);
         Ok(Ticket::new(slot))
     }
@@ -93,21 +104,23 @@ impl Queue {
     /// The next order: whole batches, as many as one group holds.
     pub(crate) fn take(&self) -> Order {
         let mut state = self.state();
+        // Before the batches: a full queue must not put a seal off for ever.
+        if std::mem::take(&mut state.seal) {
+            return Order::Seal;
+        }
         if state.waiting.is_empty() {
-            if std::mem::take(&mut state.seal) {
-                return Order::Seal;
-            }
             return if state.closed { Order::Close } else { Order::Idle };
         }
         let (mut group, mut records, mut bytes) = (Vec::with_capacity(state.waiting.len()), 0, 0);
         while let Some(next) = state.waiting.front() {
-            records += next.batch.len();
-            bytes += next.batch.bytes();
+            let (next_records, next_bytes) = (next.batch.len(), next.batch.bytes());
+            records += next_records;
+            bytes += next_bytes;
             if !group.is_empty() && (records > GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX) {
                 break;
             }
-            state.records -= next.batch.len();
-            state.bytes -= next.batch.bytes();
+            state.records -= next_records;
+            state.bytes -= next_bytes;
             group.extend(state.waiting.pop_front());
         }
         let wakers = std::mem::take(&mut state.for_room);
@@ -134,7 +147,9 @@ impl Queue {
         let wakers = std::mem::take(&mut state.for_room);
         (state.records, state.bytes) = (0, 0);
         drop(state);
-        waiting.into_iter().for_each(|submission| submission.slot.answer(Err(error())));
+        waiting
+            .into_iter()
+            .for_each(|submission| submission.slot.answer(Err(error())));
         wakers.into_iter().for_each(Waker::wake);
     }
 

@@ -1,0 +1,223 @@
+//! Reads back what the writer has made durable, hashes it again, signs heads over it and seals ended segments.
+//!
+//! A head therefore never covers bytes that only the writer's memory has seen right, and the writer's thread does
+//! nothing for the tree.
+
+use std::sync::Arc;
+
+use ledgerstone_formats::checkpoint::{Head, Signer};
+use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::ids::Origin;
+use ledgerstone_formats::names::FileName;
+
+use crate::commit::shared::{Notarized, Published, SegmentInfo};
+use crate::error::{Error, ErrorKind};
+use crate::finding::{Code, Finding};
+use crate::keystore::KeyStore;
+use crate::segment::audit::Audit;
+use crate::segment::lines::{LineReader, Piece};
+use crate::storage::Storage;
+
+/// What the notary signs with, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Seat {
+    pub(crate) ledger: String,
+    pub(crate) origin: Origin,
+    /// None for a ledger whose heads are not signed.
+    pub(crate) signer: Option<Signer>,
+}
+
+impl Seat {
+    /// The name of the head's file.
+    pub(crate) fn head_name(&self) -> FileName {
+        if self.signer.is_some() {
+            FileName::Checkpoint
+        } else {
+            FileName::Head
+        }
+    }
+
+    /// The file of a head at this size and root.
+    pub(crate) fn head_file(&self, size: u64, root: Hash) -> Result<Vec<u8>, Error> {
+        let head = Head {
+            origin: self.origin.clone(),
+            size,
+            root,
+        };
+        match &self.signer {
+            None => Ok(head.to_text().into_bytes()),
+            Some(signer) => signer.sign(&head).map_err(|error| {
+                Error::with_source(ErrorKind::Unavailable, "the head could not be signed", error)
+            }),
+        }
+    }
+}
+
+/// Owned by one thread, or turned by hand.
+#[derive(Debug)]
+pub(crate) struct Notary {
+    storage: Arc<dyn Storage>,
+    keys: Arc<dyn KeyStore>,
+    seat: Seat,
+    audit: Audit,
+    reader: Option<LineReader>,
+    prev_seal: Hash,
+    done: Notarized,
+}
+
+impl Notary {
+    /// Goes on from what recovery has read: `audit` stands in the first segment without a seal.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        keys: Arc<dyn KeyStore>,
+        seat: Seat,
+        audit: Audit,
+        prev_seal: Hash,
+        done: Notarized,
+    ) -> Self {
+        Self {
+            storage,
+            keys,
+            seat,
+            audit,
+            reader: None,
+            prev_seal,
+            done,
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn done(&self) -> &Notarized {
+        &self.done
+    }
+
+    /// Reads everything published, and seals what has ended.
+    pub(crate) fn advance(&mut self, published: &Published) -> Result<(), Error> {
+        for ended in &published.ended[self.done.sealed..] {
+            self.read_back(ended)?;
+            self.seal(ended)?;
+        }
+        if let Some(active) = &published.active {
+            self.read_back(active)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a head over all that was read back.
+    pub(crate) fn sign(&mut self) -> Result<(), Error> {
+        let size = self.audit.tree().size();
+        if size <= self.done.head_size {
+            return Ok(());
+        }
+        let file = self.seat.head_file(size, self.audit.tree().root())?;
+        self.publish_head(size, file)
+    }
+
+    fn publish_head(&mut self, size: u64, file: Vec<u8>) -> Result<(), Error> {
+        let name = self.seat.head_name();
+        self.storage
+            .replace_head(&name, &file)
+            .map_err(|error| unknown("the head could not be published", error))?;
+        // A crash here leaves the head beside the key behind the one inside: both are consistent.
+        self.keys
+            .replace_head(&file)
+            .map_err(|error| unknown("the head beside the key could not be written", error))?;
+        self.done.head_size = size;
+        self.done.head_file = Arc::new(file);
+        Ok(())
+    }
+
+    fn read_back(&mut self, segment: &SegmentInfo) -> Result<(), Error> {
+        let from = self.audit.whole_bytes();
+        if from == segment.bytes {
+            return Ok(());
+        }
+        let mut reader = match self.reader.take() {
+            Some(mut open) => {
+                open.extend_to(segment.bytes);
+                open
+            }
+            None => LineReader::open(self.storage.as_ref(), segment.first, from, segment.bytes)
+                .map_err(|error| unknown("a segment could not be read back", error))?,
+        };
+        loop {
+            let piece = reader
+                .next_piece()
+                .map_err(|error| unknown("a segment could not be read back", error))?;
+            match piece {
+                None => break,
+                Some(Piece::Line { offset, bytes }) => {
+                    let seq = self.audit.next_seq();
+                    if let Err(error) = self.audit.feed(bytes) {
+                        return Err(differs(segment, offset, seq, &error.to_string()));
+                    }
+                }
+                Some(Piece::Rest { offset, .. }) => {
+                    return Err(differs(
+                        segment,
+                        offset,
+                        self.audit.next_seq(),
+                        "no line ends here",
+                    ));
+                }
+            }
+        }
+        if self.audit.whole_bytes() != segment.bytes {
+            return Err(differs(
+                segment,
+                self.audit.whole_bytes(),
+                self.audit.next_seq(),
+                "the file is shorter",
+            ));
+        }
+        self.reader = Some(reader);
+        Ok(())
+    }
+
+    fn seal(&mut self, segment: &SegmentInfo) -> Result<(), Error> {
+        let (size, root) = (self.audit.tree().size(), self.audit.tree().root());
+        let head = self.seat.head_file(size, root)?;
+        // A head at a larger size may have been signed before a crash; `checkpoint` never goes back.
+        if size > self.done.head_size {
+            self.publish_head(size, head.clone())?;
+        }
+        let head = String::from_utf8(head).expect("a head is text");
+        let Some(seal) = self.audit.seal(&self.seat.ledger, self.prev_seal, head) else {
+            return Err(differs(
+                segment,
+                0,
+                segment.first,
+                "a segment without records was ended",
+            ));
+        };
+        let file = seal.encode();
+        let name = FileName::Seal(segment.first);
+        self.storage
+            .publish(&name, &file)
+            .map_err(|error| unknown("the seal could not be written", error))?;
+        self.storage
+            .protect(segment.first)
+            .map_err(|error| unknown("the sealed segment could not be made read-only", error))?;
+        self.prev_seal = Hash::digest(&file);
+        self.audit.begin_segment();
+        self.reader = None;
+        self.done.sealed += 1;
+        Ok(())
+    }
+}
+
+fn unknown(doing: &str, error: std::io::Error) -> Error {
+    Error::with_source(ErrorKind::Unknown, doing, error)
+}
+
+/// Bytes that were acknowledged read back otherwise: nothing more is signed or taken.
+fn differs(segment: &SegmentInfo, offset: u64, seq: u64, cause: &str) -> Error {
+    let mut finding = Finding::new(
+        Code::Altered,
+        format!("acknowledged bytes read back otherwise: {cause}"),
+    )
+    .in_file(FileName::Segment(segment.first))
+    .at_seq(seq);
+    finding.offset = Some(offset);
+    Error::corrupt(vec![finding])
+}

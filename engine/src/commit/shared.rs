@@ -1,0 +1,286 @@
+//! What producers, readers, the writer and the notary share.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ledgerstone_formats::chain::ChainHead;
+use ledgerstone_formats::names::FileName;
+
+use crate::commit::queue::Queue;
+use crate::error::{Error, ErrorKind};
+use crate::stats::Stats;
+
+/// A segment and how much of it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// First sequence number.
+    pub first: u64,
+    /// Bytes of durable, whole groups.
+    pub bytes: u64,
+    /// Whether its seal is written.
+    pub sealed: bool,
+}
+
+/// The durable state, as readers may see it. Cheap to copy.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) chain: ChainHead,
+    /// Ended segments, in order.
+    pub(crate) ended: Arc<Vec<SegmentInfo>>,
+    /// The segment that is appended to; none between the end of one and the first record of the next.
+    pub(crate) active: Option<SegmentInfo>,
+}
+
+/// How far the notary is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notarized {
+    /// Size of the newest head.
+    pub(crate) head_size: u64,
+    /// Its file.
+    pub(crate) head_file: Arc<Vec<u8>>,
+    /// Ended segments that are sealed; a prefix of all.
+    pub(crate) sealed: usize,
+}
+
+/// Why nothing is taken any more.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    kind: ErrorKind,
+    message: String,
+    file: Option<FileName>,
+}
+
+impl Refusal {
+    pub(crate) fn new(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.to_string(),
+            file: error.file().cloned(),
+        }
+    }
+
+    pub(crate) fn error(&self) -> Error {
+        let error = Error::new(self.kind, self.message.clone());
+        match &self.file {
+            Some(file) => error.in_file(file.clone()),
+            None => error,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) queue: Arc<Queue>,
+    state: Mutex<State>,
+    /// The notary waits here for work, others for the notary.
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    published: Published,
+    notarized: Notarized,
+    /// Monotonic time at which the oldest record past the head was acknowledged.
+    unheaded_since: Option<Duration>,
+    /// Somebody waits for a head: sign without delay.
+    sign_now: bool,
+    /// Set once by the first failure; from then on nothing is written.
+    refusal: Option<Refusal>,
+    /// The writer has ended: the notary signs and ends too.
+    writer_ended: bool,
+    stats: Stats,
+}
+
+/// What the notary has to do.
+#[derive(Debug)]
+pub(crate) struct NotaryWork {
+    pub(crate) published: Published,
+    /// Sign a head now.
+    pub(crate) sign: bool,
+    /// This is the last work there is.
+    pub(crate) last: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        published: Published,
+        notarized: Notarized,
+        refusal: Option<Refusal>,
+    ) -> Self {
+        let state = State {
+            published,
+            notarized,
+            unheaded_since: None,
+            sign_now: false,
+            refusal,
+            writer_ended: false,
+            stats: Stats::default(),
+        };
+        Self {
+            queue,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn published(&self) -> Published {
+        self.state().published.clone()
+    }
+
+    pub(crate) fn notarized(&self) -> Notarized {
+        self.state().notarized.clone()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let (queue_records, queue_bytes) = self.queue.depth();
+        let state = self.state();
+        Stats {
+            size: state.published.chain.next_seq(),
+            head_size: state.notarized.head_size,
+            segments: (state.published.ended.len() + usize::from(state.published.active.is_some())) as u64,
+            sealed: state.notarized.sealed as u64,
+            queue_records: queue_records as u64,
+            queue_bytes: queue_bytes as u64,
+            ..state.stats.clone()
+        }
+    }
+
+    /// Makes a group visible. The notary is woken only for an ended segment: for heads it has its timer.
+    pub(crate) fn publish(&self, published: Published, now: Duration, group: (u64, u64)) {
+        let mut state = self.state();
+        let ended = published.ended.len() != state.published.ended.len();
+        if published.chain.next_seq() > state.published.chain.next_seq() {
+            state.unheaded_since.get_or_insert(now);
+        }
+        state.published = published;
+        state.stats.groups += u64::from(group.0 > 0);
+        state.stats.records += group.0;
+        state.stats.bytes += group.1;
+        drop(state);
+        if ended {
+            self.changed.notify_all();
+        }
+    }
+
+    pub(crate) fn count_refused(&self, records: u64) {
+        self.state().stats.refused += records;
+    }
+
+    /// Latches: from now on nothing is written, and every waiter gets the reason.
+    pub(crate) fn latch(&self, error: &Error) {
+        let mut state = self.state();
+        let refusal = state.refusal.get_or_insert_with(|| Refusal::new(error)).clone();
+        drop(state);
+        self.changed.notify_all();
+        self.queue.refuse_all(|| refusal.error());
+    }
+
+    /// Why nothing is taken any more.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.state().refusal.clone()
+    }
+
+    pub(crate) fn writer_ended(&self) {
+        self.state().writer_ended = true;
+        self.changed.notify_all();
+    }
+
+    /// The notary says how far it is.
+    pub(crate) fn notarize(&self, notarized: Notarized, now: Duration) {
+        let mut state = self.state();
+        if notarized.head_size == state.published.chain.next_seq() {
+            state.unheaded_since = None;
+            state.sign_now = false;
+        } else if notarized.head_size > state.notarized.head_size {
+            state.unheaded_since = Some(now);
+        }
+        state.notarized = notarized;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// What is due at monotonic time `now`. A head is begun at half of its delay, so that it is done within it.
+    pub(crate) fn notary_work(&self, now: Duration, head_delay_max: Duration) -> NotaryWork {
+        Self::work_of(&self.state(), now, head_delay_max)
+    }
+
+    fn work_of(state: &State, now: Duration, head_delay_max: Duration) -> NotaryWork {
+        let behind = state.published.chain.next_seq() > state.notarized.head_size;
+        let waited = state
+            .unheaded_since
+            .map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let due = state.sign_now || state.writer_ended || waited >= head_delay_max / 2;
+        NotaryWork {
+            published: state.published.clone(),
+            sign: behind && due && state.refusal.is_none(),
+            last: state.writer_ended || state.refusal.is_some(),
+        }
+    }
+
+    /// Waits until something is due, or `timeout`.
+    pub(crate) fn wait_for_notary_work(
+        &self,
+        now: Duration,
+        head_delay_max: Duration,
+        timeout: Duration,
+    ) -> NotaryWork {
+        let state = self.state();
+        let work = Self::work_of(&state, now, head_delay_max);
+        let seal_due = state.published.ended.len() > state.notarized.sealed;
+        if work.sign || work.last || seal_due {
+            return work;
+        }
+        let waited = self.changed.wait_timeout(state, timeout);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        Self::work_of(&state, now + timeout, head_delay_max)
+    }
+
+    /// Waits until a head covers `size` records.
+    pub(crate) fn wait_for_head(&self, size: u64) -> Result<Notarized, Error> {
+        let mut state = self.state();
+        while state.notarized.head_size < size {
+            if let Some(refusal) = &state.refusal {
+                return Err(refusal.error());
+            }
+            if !state.sign_now {
+                state.sign_now = true;
+                self.changed.notify_all();
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(state.notarized.clone())
+    }
+
+    /// Waits until `count` ended segments are sealed.
+    pub(crate) fn wait_for_seals(&self, count: usize) -> Result<(), Error> {
+        let mut state = self.state();
+        while state.notarized.sealed < count {
+            if let Some(refusal) = &state.refusal {
+                return Err(refusal.error());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    /// Waits until all that is published now has ended in a sealed segment.
+    pub(crate) fn wait_until_sealed_to(&self, size: u64) -> Result<(), Error> {
+        let mut state = self.state();
+        loop {
+            if let Some(refusal) = &state.refusal {
+                return Err(refusal.error());
+            }
+            let ended = state.published.active.is_none_or(|active| active.first >= size);
+            if ended && state.notarized.sealed == state.published.ended.len() {
+                return Ok(());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

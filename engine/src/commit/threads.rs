@@ -1,0 +1,96 @@
+//! The two threads of an open ledger: loops around the writer's and the notary's steps.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::commit::notary::Notary;
+use crate::commit::shared::Shared;
+use crate::commit::writer::{Step, Writer};
+use crate::error::{Error, ErrorKind};
+
+/// How long the writer waits for a batch before it looks at the age of its segment.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Threads {
+    writer: Option<JoinHandle<()>>,
+    notary: Option<JoinHandle<()>>,
+}
+
+impl Threads {
+    pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
+        let shared = Arc::clone(&writer.shared);
+        let notary = writer.notary.take();
+        let (clock, delay) = (Arc::clone(&writer.clock), writer.options.head_delay_max);
+        let notary = notary
+            .map(|notary| {
+                thread::Builder::new()
+                    .name("ledger-notary".to_owned())
+                    .spawn(move || run_notary(&shared, notary, clock.as_ref(), delay))
+            })
+            .transpose()?;
+        let writer = thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || run_writer(writer))?;
+        Ok(Self {
+            writer: Some(writer),
+            notary,
+        })
+    }
+
+    /// Waits for both to end, the queue being closed.
+    pub(crate) fn join(&mut self) {
+        // A panic of either has been printed and has latched the ledger, which is what the caller is told.
+        for thread in [self.writer.take(), self.notary.take()].into_iter().flatten() {
+            thread.join().ok();
+        }
+    }
+}
+
+/// Latches the ledger when its thread panics: nobody may wait for ever for an answer that does not come.
+struct LatchOnPanic(Arc<Shared>);
+
+impl Drop for LatchOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let message = "a thread of the ledger has panicked; what was acknowledged is stored";
+            self.0.latch(&Error::new(ErrorKind::Unknown, message));
+        }
+    }
+}
+
+fn run_writer(mut writer: Writer) {
+    let shared = Arc::clone(&writer.shared);
+    let _latch = LatchOnPanic(Arc::clone(&shared));
+    loop {
+        match writer.step() {
+            Step::Committed(_) | Step::Ended => {}
+            Step::Idle => shared.queue.wait(IDLE_MAX),
+            Step::Closed => break,
+        }
+    }
+    shared.writer_ended();
+}
+
+fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_delay_max: Duration) {
+    let _latch = LatchOnPanic(Arc::clone(shared));
+    loop {
+        let work = shared.wait_for_notary_work(clock.monotonic(), head_delay_max, head_delay_max / 8);
+        let done = notary.advance(&work.published).and_then(|()| {
+            if work.sign {
+                notary.sign()?;
+            }
+            Ok(())
+        });
+        match done {
+            Ok(()) => shared.notarize(notary.done().clone(), clock.monotonic()),
+            Err(error) => shared.latch(&error),
+        }
+        if work.last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The writer: one thread, one order. Each `step` takes what waits, writes it as one group, syncs once, answers all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledgerstone_formats::chain::{ChainHead, Counters as Assigned, GroupStamp};
+use ledgerstone_formats::draft::Draft;
+use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::time::Timestamp;
+
+use crate::batch::Batch;
+use crate::clock::{BelievedClock, Clock};
+use crate::commit::counters::Counters;
+use crate::commit::notary::Notary;
+use crate::commit::queue::{Order, Submission};
+use crate::commit::shared::{Published, SegmentInfo, Shared};
+use crate::commit::ticket::{Committed, Placement, Slot, Ticket};
+use crate::error::{Error, ErrorKind};
+use crate::options::Options;
+use crate::storage::{Append, Storage};
+
+/// Turns the commit path of a ledger one step at a time. [`crate::Ledger::open`] gives it a thread;
+/// [`crate::Ledger::open_stepped`] gives it to the caller.
+#[derive(Debug)]
+pub struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    /// Turned by the writer itself when there is no thread for it.
+    pub(crate) notary: Option<Notary>,
+    pub(crate) chain: ChainHead,
+    pub(crate) counters: Counters,
+    pub(crate) believed: BelievedClock,
+    pub(crate) ended: Arc<Vec<SegmentInfo>>,
+    pub(crate) active: Option<Active>,
+    pub(crate) buffer: Vec<u8>,
+}
+
+/// The segment that is appended to.
+#[derive(Debug)]
+pub(crate) struct Active {
+    pub(crate) first: u64,
+    pub(crate) bytes: u64,
+    /// Time of its first group; none while it is empty.
+    pub(crate) first_at: Option<Timestamp>,
+    pub(crate) file: Box<dyn Append>,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Committed a group of so many records, or refused all that waited.
+    Committed(u64),
+    /// Ended a segment.
+    Ended,
+    /// Nothing waited.
+    Idle,
+    /// The queue is closed and empty, or the ledger has failed: there are no more steps.
+    Closed,
+}
+
+impl Writer {
+    /// Does what waits: at most one group, one end of a segment, or one head.
+    pub fn step(&mut self) -> Step {
+        if self.shared.refusal().is_some() {
+            return Step::Closed;
+        }
+        let outcome = match self.shared.queue.take() {
+            Order::Commit(group) => self.commit(group).map(Step::Committed),
+            Order::Seal => self.end_segment().map(|()| Step::Ended),
+            Order::Idle => self
+                .end_old_segment()
+                .map(|ended| if ended { Step::Ended } else { Step::Idle }),
+            Order::Close => Ok(Step::Closed),
+        };
+        let outcome = outcome.and_then(|step| self.turn_notary(step == Step::Closed).map(|()| step));
+        outcome.unwrap_or_else(|error| {
+            self.shared.latch(&error);
+            Step::Closed
+        })
+    }
+
+    /// The chain as far as it is durable.
+    pub fn chain(&self) -> ChainHead {
+        self.shared.published().chain
+    }
+
+    /// Without a thread of its own the notary is turned here: it seals what ended, and signs when a head is due.
+    pub(crate) fn turn_notary(&mut self, closing: bool) -> Result<(), Error> {
+        let Some(notary) = &mut self.notary else {
+            return Ok(());
+        };
+        let now = self.clock.monotonic();
+        let work = self.shared.notary_work(now, self.options.head_delay_max);
+        if work.sign || closing || work.published.ended.len() > notary.done().sealed {
+            notary.advance(&work.published)?;
+            if work.sign || closing {
+                notary.sign()?;
+            }
+            self.shared.notarize(notary.done().clone(), now);
+        }
+        Ok(())
+    }
+
+    /// Commits a group. An error is fatal: it comes only after something may have been written.
+    fn commit(&mut self, group: Vec<Submission>) -> Result<u64, Error> {
+        let (group, records) = self.refuse_contradictions(group);
+        if records == 0 {
+            return Ok(0);
+        }
+        match self.prepare(&group) {
+            Ok(at) => self.commit_at(group, at, records),
+            Err(Prepared::Refused(refusal)) => {
+                self.shared.count_refused(u64::from(records));
+                answer_all(group, refusal);
+                Ok(0)
+            }
+            Err(Prepared::Failed(error)) => {
+                answer_all(group, || Error::new(ErrorKind::Unavailable, error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    fn commit_at(&mut self, group: Vec<Submission>, at: Timestamp, records: u32) -> Result<u64, Error> {
+        let placements = self.encode(&group, at, records);
+        // Crash point 1: nothing is written.
+        if let Err(error) = self.write() {
+            // Crash point 2: any part of the group may be on the medium. Its fate shows at the next open.
+            answer_all(group, || Error::new(ErrorKind::Unknown, error.to_string()));
+            return Err(error);
+        }
+        // Crash point 3: the group is durable and nobody knows. The next open keeps it and says so.
+        self.publish((u64::from(records), self.buffer.len() as u64));
+        let mut placements = placements.into_iter();
+        for submission in group {
+            let placements = placements.by_ref().take(submission.batch.len()).collect();
+            submission.slot.answer(Ok(Committed {
+                batch: submission.batch,
+                at,
+                placements,
+            }));
+        }
+        Ok(u64::from(records))
+    }
+
+    /// Answers batches that ask for revisions of a kind that has none; gives back the others.
+    fn refuse_contradictions(&self, group: Vec<Submission>) -> (Vec<Submission>, u32) {
+        let contradicts = |draft: &Draft| self.counters.contradicts_kind(draft.entry());
+        let (refused, kept): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .partition(|submission| submission.batch.drafts().iter().any(contradicts));
+        for submission in refused {
+            self.shared.count_refused(submission.batch.len() as u64);
+            let message = "the kind's first record has no revision, so none of its records has one";
+            submission
+                .slot
+                .answer(Err(Error::new(ErrorKind::Invalid, message)));
+        }
+        let records = kept
+            .iter()
+            .map(|submission| submission.batch.len())
+            .sum::<usize>();
+        (kept, u32::try_from(records).expect("the queue bounds a group"))
+    }
+
+    /// All that has to hold before anything is written: room on the disk, a believable clock, a segment to write to.
+    fn prepare(&mut self, group: &[Submission]) -> Result<Timestamp, Prepared> {
+        self.check_room(group)?;
+        let at = self
+            .believed
+            .next(self.clock.as_ref(), self.chain.last_at())
+            .map_err(|doubt| Prepared::refused(ErrorKind::Unavailable, doubt.to_string()))?;
+        if self.is_full(at) {
+            self.end_segment().map_err(Prepared::Failed)?;
+        }
+        self.begin_segment().map_err(Prepared::Failed)?;
+        Ok(at)
+    }
+
+    /// The system's own records may use the reserve that producers' may not.
+    fn check_room(&self, group: &[Submission]) -> Result<(), Prepared> {
+        let needed = group
+            .iter()
+            .map(|submission| submission.batch.bytes() as u64)
+            .sum::<u64>();
+        let is_system = |draft: &Draft| draft.entry().kind.is_system();
+        if group
+            .iter()
+            .all(|submission| submission.batch.drafts().iter().all(is_system))
+        {
+            return Ok(());
+        }
+        let free = self.storage.free_bytes().map_err(|error| {
+            Prepared::refused(
+                ErrorKind::Unavailable,
+                format!("free space cannot be told: {error}"),
+            )
+        })?;
+        let reserve = self.options.disk_free_min_bytes;
+        if free < reserve.saturating_add(needed) {
+            let message = format!(
+                "the disk is nearly full: {free} bytes free, {needed} needed, {reserve} kept in reserve; nothing was written"
+            );
+            return Err(Prepared::refused(ErrorKind::Unavailable, message));
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, at: Timestamp) -> bool {
+        let Some(active) = &self.active else { return false };
+        let Some(first_at) = active.first_at else {
+            return false;
+        };
+        let age = Duration::from_micros(
+            at.as_micros()
+                .saturating_sub(first_at.as_micros())
+                .max(0)
+                .unsigned_abs(),
+        );
+        active.bytes >= self.options.segment_bytes
+            || self.options.segment_age_max.is_some_and(|age_max| age >= age_max)
+            || self.options.segment_by_month && first_at.year_month() != at.year_month()
+    }
+
+    fn encode(&mut self, group: &[Submission], at: Timestamp, records: u32) -> Vec<Placement> {
+        let stamp = GroupStamp::new(at, records);
+        let drafts = group.iter().flat_map(|submission| submission.batch.drafts());
+        self.buffer.clear();
+        self.buffer
+            .reserve(group.iter().map(|submission| submission.batch.bytes()).sum());
+        drafts
+            .zip(0..)
+            .map(|(draft, index)| {
+                let seq = self.chain.next_seq();
+                let Assigned { tseq, rev } = self.counters.assign(draft.entry());
+                let hash = self
+                    .chain
+                    .extend(draft, &stamp, index, Assigned { tseq, rev }, &mut self.buffer);
+                Placement { seq, tseq, rev, hash }
+            })
+            .collect()
+    }
+
+    /// One append, one sync. The append compares the file's length with ours first: a file that somebody else has
+    /// written to is not written to again.
+    fn write(&mut self) -> Result<(), Error> {
+        let active = self.active.as_mut().expect("`prepare` has begun a segment");
+        let failed = |doing: &str, error| {
+            Error::with_source(ErrorKind::Unknown, doing, error).in_file(FileName::Segment(active.first))
+        };
+        active.file.append(active.bytes, &self.buffer).map_err(|error| {
+            failed(
+                "a group could not be written; whether it is stored shows at the next open",
+                error,
+            )
+        })?;
+        active.file.sync().map_err(|error| {
+            failed(
+                "a group could not be synced; whether it is stored shows at the next open",
+                error,
+            )
+        })?;
+        active.bytes += self.buffer.len() as u64;
+        if active.first_at.is_none() {
+            active.first_at = self.chain.last_at();
+        }
+        Ok(())
+    }
+
+    /// Ends a segment that is too old when no group comes to end it.
+    fn end_old_segment(&mut self) -> Result<bool, Error> {
+        // A clock in doubt ends nothing; producers are told when they come.
+        let Ok(now) = self.believed.next(self.clock.as_ref(), self.chain.last_at()) else {
+            return Ok(false);
+        };
+        let full = self.is_full(now);
+        if full {
+            self.end_segment()?;
+        }
+        Ok(full)
+    }
+
+    /// Ends the segment, if it has a record. The notary seals it; the next one begins with the next group.
+    pub(crate) fn end_segment(&mut self) -> Result<(), Error> {
+        let Some(active) = self.active.take_if(|active| active.first_at.is_some()) else {
+            return Ok(());
+        };
+        let ended = SegmentInfo {
+            first: active.first,
+            bytes: active.bytes,
+            sealed: false,
+        };
+        Arc::make_mut(&mut self.ended).push(ended);
+        self.publish((0, 0));
+        self.turn_notary(false)
+    }
+
+    /// Makes the next segment's file, once all but the one before it are sealed.
+    fn begin_segment(&mut self) -> Result<(), Error> {
+        if self.active.is_some() {
+            return Ok(());
+        }
+        self.shared.wait_for_seals(self.ended.len().saturating_sub(1))?;
+        let first = self.chain.next_seq();
+        let name = FileName::Segment(first);
+        let file = self
+            .storage
+            .create(&name)
+            .map_err(|error| Error::with_source(ErrorKind::Unknown, "a segment could not be begun", error))?;
+        self.active = Some(Active {
+            first,
+            bytes: 0,
+            first_at: None,
+            file,
+        });
+        Ok(())
+    }
+
+    fn publish(&self, group: (u64, u64)) {
+        let active = self.active.as_ref();
+        let active = active.map(|active| SegmentInfo {
+            first: active.first,
+            bytes: active.bytes,
+            sealed: false,
+        });
+        let published = Published {
+            chain: self.chain.clone(),
+            ended: Arc::clone(&self.ended),
+            active,
+        };
+        self.shared.publish(published, self.clock.monotonic(), group);
+    }
+
+    /// Commits a record of the system before producers are let in.
+    pub(crate) fn commit_system(&mut self, draft: Draft) -> Result<(), Error> {
+        let (ticket, submission) = submission(draft);
+        self.commit(vec![submission])?;
+        ticket.wait().map(|_| ())
+    }
+
+    /// Commits the one record that may turn time back: at the clock's time, in a segment that it begins.
+    pub(crate) fn commit_clock_step(&mut self, draft: Draft, at: Timestamp) -> Result<(), Error> {
+        self.end_segment()?;
+        self.begin_segment()?;
+        let (ticket, submission) = submission(draft);
+        self.commit_at(vec![submission], at, 1)?;
+        ticket.wait().map(|_| ())
+    }
+}
+
+fn submission(draft: Draft) -> (Ticket, Submission) {
+    let slot = Slot::new();
+    (
+        Ticket::new(Arc::clone(&slot)),
+        Submission {
+            batch: Batch::from(draft),
+            slot,
+        },
+    )
+}
+
+/// Why a group is not written.
+enum Prepared {
+    /// Nothing was touched: the group is refused, the ledger goes on.
+    Refused(Box<dyn Fn() -> Error>),
+    /// Something may have been touched.
+    Failed(Error),
+}
+
+impl Prepared {
+    fn refused(kind: ErrorKind, message: String) -> Self {
+        Self::Refused(Box::new(move || Error::new(kind, message.clone())))
+    }
+}
+
+fn answer_all(group: Vec<Submission>, error: impl Fn() -> Error) {
+    group
+        .into_iter()
+        .for_each(|submission| submission.slot.answer(Err(error())));
+}

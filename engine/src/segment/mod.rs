@@ -1,0 +1,4 @@
+//! Segments: reading their lines, and accounting for what they hold.
+
+pub(crate) mod audit;
+pub(crate) mod lines;

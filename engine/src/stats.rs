@@ -1,0 +1,26 @@
+//! Counters of an open ledger.
+
+/// What an open ledger has done since it was opened, and where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Records in the ledger.
+    pub size: u64,
+    /// Records under the newest head.
+    pub head_size: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Sealed segments.
+    pub sealed: u64,
+    /// Records that wait for the writer.
+    pub queue_records: u64,
+    /// Bytes that wait for the writer.
+    pub queue_bytes: u64,
+    /// Commit groups written.
+    pub groups: u64,
+    /// Records written.
+    pub records: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Records refused by the writer: disk nearly full, clock, kind.
+    pub refused: u64,
+}
