@@ -66,11 +66,17 @@ impl Options {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, message));
         if self.body_bytes_max > BODY_BYTES_MAX {
-            return invalid(format!("body_bytes_max is {}, the limit is {BODY_BYTES_MAX}", self.body_bytes_max));
+            return invalid(format!(
+                "body_bytes_max is {}, the limit is {BODY_BYTES_MAX}",
+                self.body_bytes_max
+            ));
         }
         let largest = SEGMENT_BYTES_MAX - GROUP_BYTES_MAX as u64;
         if self.segment_bytes == 0 || self.segment_bytes > largest {
-            return invalid(format!("segment_bytes is {}, it may be 1 to {largest}", self.segment_bytes));
+            return invalid(format!(
+                "segment_bytes is {}, it may be 1 to {largest}",
+                self.segment_bytes
+            ));
         }
         if self.queue_records_max == 0 || self.queue_bytes_max == 0 {
             return invalid("a queue needs room for at least one record".to_owned());

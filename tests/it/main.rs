@@ -10,6 +10,7 @@ mod corpora;
 mod ed25519_vectors;
 mod json_vectors;
 mod layering;
+mod ledger;
 mod merkle_vectors;
 mod storage;
 mod tidy;

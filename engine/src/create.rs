@@ -1,0 +1,301 @@
+//! A new ledger: the segment with its genesis line, the head of size 1, last the identity file, without which there is
+//! no ledger yet.
+
+use std::sync::Arc;
+
+use ledgerstone_formats::chain::{ChainHead, Counters, GroupStamp};
+use ledgerstone_formats::checkpoint::{Signer, VerifierKey};
+use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::ids::Origin;
+use ledgerstone_formats::limits::LINE_BYTES_MAX;
+use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::record::Record;
+use ledgerstone_formats::records::system::{FORMAT, GENESIS, Genesis, HASH_ALGORITHM};
+use ledgerstone_formats::time::Timestamp;
+
+use crate::clock::{Clock, EARLIEST_MICROS};
+use crate::commit::notary::Seat;
+use crate::draft::Drafter;
+use crate::entropy::Entropy;
+use crate::error::{Error, ErrorKind};
+use crate::finding::{Code, Finding};
+use crate::keystore::KeyStore;
+use crate::ledger::LedgerIdentity;
+use crate::options::Options;
+use crate::recover::apply::{seat, system_draft};
+use crate::storage::Storage;
+
+/// Refuses a directory that is a ledger already, before anything is touched.
+pub(crate) fn check_place(storage: &dyn Storage) -> Result<(), Error> {
+    let listing = storage
+        .list()
+        .map_err(|error| Error::io("the directory cannot be listed", error))?;
+    if listing.len_of(&FileName::Identity).is_some() {
+        return Err(
+            Error::new(ErrorKind::Invalid, "there is a ledger here already").in_file(FileName::Identity)
+        );
+    }
+    Ok(())
+}
+
+/// Writes what a ledger begins with. The caller holds the lock.
+pub(crate) fn create(
+    storage: &dyn Storage,
+    keys: &dyn KeyStore,
+    clock: &Arc<dyn Clock>,
+    identity: &LedgerIdentity,
+    options: &Options,
+) -> Result<(), Error> {
+    // Again, now that nobody else can make one.
+    check_place(storage)?;
+    let wall = clock.wall_micros();
+    let at = Timestamp::from_micros(wall)
+        .filter(|_| wall >= EARLIEST_MICROS)
+        .ok_or_else(|| {
+            let message =
+                format!("the clock says {wall} microseconds since 1970: before this program was made");
+            Error::new(ErrorKind::Unavailable, message)
+        })?;
+    let genesis = match unfinished(storage)? {
+        Unfinished::Genesis(genesis, bytes) => {
+            check_key(&genesis, keys, identity)?;
+            // It may be known to the cache only.
+            storage
+                .sync_directories()
+                .map_err(|error| Error::io("the directories cannot be synced", error))?;
+            storage
+                .settle(0, 0, bytes)
+                .map_err(|error| Error::io("the genesis line cannot be settled", error))?;
+            genesis
+        }
+        Unfinished::Nothing { segment_exists } => {
+            let origin = choose_origin(keys, identity, wall)?;
+            let genesis = new_genesis(&origin, at, keys)?;
+            write_genesis(storage, clock, &genesis, at, segment_exists, options)?;
+            genesis
+        }
+    };
+    publish(storage, keys, &genesis)
+}
+
+/// What an interrupted creation left.
+enum Unfinished {
+    /// A whole genesis line of so many bytes, and nothing else of weight.
+    Genesis(Genesis, u64),
+    /// Nothing, or bytes that were set aside.
+    Nothing { segment_exists: bool },
+}
+
+fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
+    let listing = storage
+        .list()
+        .map_err(|error| Error::io("the directory cannot be listed", error))?;
+    let damaged = |cause: &str| {
+        let finding = Finding::new(Code::Evidence, format!("ledger.json is missing, and {cause}"));
+        Err(Error::corrupt(vec![finding.in_file(FileName::Identity)]))
+    };
+    let mut segment = None;
+    let mut has_head = false;
+    for (name, len) in &listing.files {
+        match name {
+            FileName::Segment(0) => segment = Some(*len),
+            FileName::Segment(_) | FileName::Seal(_) => return damaged("more than a beginning is here"),
+            FileName::Checkpoint | FileName::Head => has_head = true,
+            FileName::Identity | FileName::Lock | FileName::Quarantine(_) => {}
+        }
+    }
+    let Some(len) = segment else {
+        return if has_head {
+            damaged("a head is here without records")
+        } else {
+            Ok(Unfinished::Nothing {
+                segment_exists: false,
+            })
+        };
+    };
+    let io = |error| Error::io("the first segment cannot be read", error).in_file(FileName::Segment(0));
+    let file = storage.open(&FileName::Segment(0)).map_err(io)?;
+    if len > LINE_BYTES_MAX as u64 {
+        return damaged("more than a genesis line is in the first segment");
+    }
+    let bytes = file.read_all(len).map_err(io)?;
+    match bytes
+        .strip_suffix(b"\n")
+        .filter(|line| !line.contains(&b'\n'))
+        .and_then(genesis_of)
+    {
+        Some(genesis) => Ok(Unfinished::Genesis(genesis, len)),
+        None if has_head => damaged("a head is here without a whole genesis line"),
+        None if bytes.contains(&b'\n') => damaged("more than a genesis line is in the first segment"),
+        None => {
+            if len > 0 {
+                storage.quarantine(0, 0).map_err(|error| {
+                    Error::io(
+                        "the beginning that was cut short cannot be set aside; nothing was cut",
+                        error,
+                    )
+                })?;
+            }
+            Ok(Unfinished::Nothing { segment_exists: true })
+        }
+    }
+}
+
+fn genesis_of(line: &[u8]) -> Option<Genesis> {
+    let record = Record::parse(line).ok()?;
+    record.check_hashes().ok()?;
+    ChainHead::new().check(&record, true).ok()?;
+    (record.header.kind == GENESIS)
+        .then(|| Genesis::parse(record.body()))
+        .flatten()
+}
+
+/// The unfinished ledger must be the one that is asked for, made with this key.
+fn check_key(genesis: &Genesis, keys: &dyn KeyStore, identity: &LedgerIdentity) -> Result<(), Error> {
+    seat(genesis, keys)?;
+    let name = genesis
+        .origin
+        .strip_suffix(&genesis.ledger)
+        .and_then(|name| name.strip_suffix('/'));
+    if name != Some(identity.name.as_str()) || genesis.vkey.is_some() != identity.signed {
+        let message = format!(
+            "an unfinished ledger is here under another identity: {}",
+            genesis.origin
+        );
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(())
+}
+
+/// The origin of the key that is there already, or a new one with its key.
+fn choose_origin(keys: &dyn KeyStore, identity: &LedgerIdentity, wall: i64) -> Result<Origin, Error> {
+    let head = keys
+        .head()
+        .map_err(|error| Error::io("the head beside the key cannot be read", error))?;
+    if head.is_some() {
+        let message =
+            "a head lies beside the key: another ledger was signed with it, or this one was and is gone";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let existing = match keys.signing_key() {
+        Ok(secret) => secret,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::io("the signing key cannot be read", error)),
+    };
+    if let Some(secret) = existing.filter(|_| identity.signed) {
+        let signer = Signer::parse(secret.expose().trim_end()).map_err(|error| {
+            Error::with_source(ErrorKind::Invalid, "the signing key cannot be used", error)
+        })?;
+        let origin = signer.verifier().origin().clone();
+        if origin.as_str().rsplit_once('/').map(|(name, _)| name) != Some(identity.name.as_str()) {
+            let message = format!(
+                "the key is for {origin}, not for a ledger named {}",
+                identity.name
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        return Ok(origin);
+    }
+    let no_entropy = |error| Error::io("the operating system gives no random bytes", error);
+    let mut entropy = Entropy::new();
+    let id = entropy.time_ordered_id(wall).map_err(no_entropy)?;
+    let origin = Origin::new(&format!("{}/{id}", identity.name)).map_err(|error| {
+        Error::with_source(ErrorKind::Invalid, "the name cannot be part of an origin", error)
+    })?;
+    if identity.signed {
+        let text = Signer::key_text(&origin, &entropy.seed().map_err(no_entropy)?);
+        // Durable before the segment: a genesis never names a key that is lost.
+        keys.create_key(&format!("{text}\n"))
+            .map_err(|error| Error::io("the signing key cannot be stored", error))?;
+    }
+    Ok(origin)
+}
+
+fn new_genesis(origin: &Origin, at: Timestamp, keys: &dyn KeyStore) -> Result<Genesis, Error> {
+    let id = origin
+        .as_str()
+        .rsplit_once('/')
+        .map_or("", |(_, id)| id)
+        .to_owned();
+    let vkey = match keys
+        .signing_key()
+        .map_err(|error| Error::io("the signing key cannot be read", error))?
+    {
+        None => None,
+        Some(secret) => {
+            let signer = Signer::parse(secret.expose().trim_end()).map_err(|error| {
+                Error::with_source(ErrorKind::Invalid, "the signing key cannot be used", error)
+            })?;
+            Some(signer.verifier().to_text())
+        }
+    };
+    let genesis = Genesis {
+        format: FORMAT.to_owned(),
+        ledger: id,
+        origin: origin.as_str().to_owned(),
+        created: at,
+        hash: HASH_ALGORITHM.to_owned(),
+        vkey,
+    };
+    if Genesis::parse(&genesis.encode()).is_none()
+        || genesis
+            .vkey
+            .as_deref()
+            .is_some_and(|vkey| VerifierKey::parse(vkey).is_err())
+    {
+        let message = format!("the key's origin {origin} does not end in a ledger id");
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(genesis)
+}
+
+fn write_genesis(
+    storage: &dyn Storage,
+    clock: &Arc<dyn Clock>,
+    genesis: &Genesis,
+    at: Timestamp,
+    segment_exists: bool,
+    options: &Options,
+) -> Result<(), Error> {
+    let mut drafter = Drafter::new(Arc::clone(clock), options.body_bytes_max);
+    let draft = system_draft(&mut drafter, GENESIS, &genesis.ledger, genesis)?;
+    let mut line = Vec::new();
+    ChainHead::new().extend(&draft, &GroupStamp::new(at, 1), 0, Counters::default(), &mut line);
+    let name = FileName::Segment(0);
+    let file = if segment_exists {
+        storage.reopen(&name, 0)
+    } else {
+        storage.create(&name)
+    };
+    let mut file = file.map_err(|error| Error::io("the first segment cannot be made", error))?;
+    file.append(0, &line)
+        .and_then(|()| file.sync())
+        .map_err(|error| Error::io("the genesis line cannot be written", error).in_file(name))
+}
+
+/// The head of size 1, then the identity file.
+fn publish(storage: &dyn Storage, keys: &dyn KeyStore, genesis: &Genesis) -> Result<(), Error> {
+    let seat: Seat = seat(genesis, keys)?;
+    let io = |error| Error::io("the first segment cannot be read back", error).in_file(FileName::Segment(0));
+    let bytes = storage
+        .open(&FileName::Segment(0))
+        .map_err(io)?
+        .read_all(LINE_BYTES_MAX as u64)
+        .map_err(io)?;
+    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let root: Hash = Record::parse(line)
+        .and_then(|record| record.check_hashes().map(|()| record.hash))
+        .map_err(|error| {
+            Error::with_source(ErrorKind::Unknown, "the genesis line reads back otherwise", error)
+        })?;
+    let head = seat.head_file(1, root)?;
+    let name = seat.head_name();
+    storage
+        .replace_head(&name, &head)
+        .map_err(|error| Error::io("the first head cannot be published", error))?;
+    keys.replace_head(&head)
+        .map_err(|error| Error::io("the head beside the key cannot be written", error))?;
+    storage
+        .publish(&FileName::Identity, &genesis.identity_file())
+        .map_err(|error| Error::io("the identity cannot be published", error))
+}

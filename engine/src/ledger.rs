@@ -1,0 +1,394 @@
+//! The ledger: opened once by one process, appended to by many threads, read by any.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ledgerstone_formats::chain::ChainHead;
+use ledgerstone_formats::draft::Draft;
+use ledgerstone_formats::names::{FileName, QuarantineName};
+use ledgerstone_formats::records::system::Genesis;
+use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
+
+use crate::batch::Batch;
+use crate::clock::{Clock, SystemClock};
+use crate::commit::queue::{Queue, Ready};
+use crate::commit::shared::{Notarized, Published, Refusal, Shared};
+use crate::commit::threads::Threads;
+use crate::commit::ticket::Ticket;
+use crate::commit::writer::Writer;
+use crate::create;
+use crate::draft::{Drafter, NewEntry};
+use crate::error::{Error, ErrorKind};
+use crate::holder;
+use crate::keystore::KeyStore;
+use crate::options::Options;
+use crate::read::snapshot::Snapshot;
+use crate::recover::apply::{Means, apply};
+use crate::recover::{Adopted, Plan, TornTail, plan};
+use crate::stats::Stats;
+use crate::storage::{Lock, Storage};
+
+/// Who a new ledger is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerIdentity {
+    /// First part of the origin, which is `NAME/<ledger id>`.
+    pub name: String,
+    /// Whether its heads are signed; the key is made with the ledger.
+    pub signed: bool,
+}
+
+/// What an open found and did.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The torn tail that was set aside.
+    pub torn: Option<TornTail>,
+    /// The groups past the newest head that were kept.
+    pub adopted: Option<Adopted>,
+    /// Quarantine files that a record names only now.
+    pub recorded: Vec<QuarantineName>,
+    /// Why the ledger is open for reading only; nothing was changed.
+    pub read_only: Option<Error>,
+    /// Facts that are none of these.
+    pub notes: Vec<String>,
+}
+
+/// An open ledger.
+pub struct Ledger {
+    shared: Arc<Shared>,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    genesis: Genesis,
+    body_bytes_max: usize,
+    threads: Mutex<Option<Threads>>,
+    /// Held until the threads have ended.
+    _lock: Box<dyn Lock>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("origin", &self.genesis.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Makes a new ledger, or finishes one whose creation was cut short, and opens it.
+    ///
+    /// # Errors
+    /// `Invalid` where there is a ledger already or the identity cannot be; `Held`; `Unavailable` for I/O.
+    pub fn create(
+        storage: Arc<dyn Storage>,
+        keys: Arc<dyn KeyStore>,
+        identity: &LedgerIdentity,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (ledger, writer) = Self::create_stepped(storage, keys, clock, identity, options)?;
+        ledger.start(writer)
+    }
+
+    /// [`Ledger::create`] without threads, and with the caller's clock.
+    ///
+    /// # Errors
+    /// As [`Ledger::create`].
+    pub fn create_stepped(
+        storage: Arc<dyn Storage>,
+        keys: Arc<dyn KeyStore>,
+        clock: Arc<dyn Clock>,
+        identity: &LedgerIdentity,
+        options: Options,
+    ) -> Result<(Self, Writer), Error> {
+        options.check()?;
+        create::check_place(storage.as_ref())?;
+        storage
+            .create_directories()
+            .map_err(|error| Error::io("the ledger's directory cannot be made", error))?;
+        let lock = holder::take_lock(storage.as_ref(), clock.as_ref())?;
+        create::create(storage.as_ref(), keys.as_ref(), &clock, identity, &options)?;
+        let (ledger, writer, recovered) = Self::open_held(
+            lock,
+            Means {
+                storage,
+                keys,
+                clock,
+                options,
+            },
+        )?;
+        match recovered.read_only {
+            Some(error) => Err(error),
+            None => Ok((ledger, writer)),
+        }
+    }
+
+    /// Opens a ledger for writing. A torn tail is set aside and groups past the newest head are kept; both are said in
+    /// [`Recovered`] and recorded. Where the ledger is damaged, or anything needed is not to be had, it is open for
+    /// reading only: [`Recovered::read_only`] says why, and [`Ledger::submit`] answers with that error.
+    ///
+    /// # Errors
+    /// `Missing`, `Held` with the holder's line, `Corrupt` when not even the identity can be read, `Unavailable`.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        keys: Arc<dyn KeyStore>,
+        options: Options,
+    ) -> Result<(Self, Recovered), Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (ledger, writer, recovered) = Self::open_stepped(storage, keys, clock, options)?;
+        Ok((ledger.start(writer)?, recovered))
+    }
+
+    /// [`Ledger::open`] without threads, and with the caller's clock: the caller turns the writer, one
+    /// [`Writer::step`] at a time.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_stepped(
+        storage: Arc<dyn Storage>,
+        keys: Arc<dyn KeyStore>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<(Self, Writer, Recovered), Error> {
+        options.check()?;
+        // Told before the lock is asked for: a directory without a ledger is left as it is.
+        crate::recover::read_identity(storage.as_ref())?;
+        let lock = holder::take_lock(storage.as_ref(), clock.as_ref())?;
+        Self::open_held(
+            lock,
+            Means {
+                storage,
+                keys,
+                clock,
+                options,
+            },
+        )
+    }
+
+    fn open_held(lock: Box<dyn Lock>, means: Means) -> Result<(Self, Writer, Recovered), Error> {
+        let plan = plan(means.storage.as_ref(), means.keys.as_ref(), &means.options)?;
+        let mut recovered = recovered(&plan);
+        let genesis = plan.genesis.clone();
+        let readable = readable(&plan);
+        let applied = if plan.findings().is_empty() {
+            apply(&means, plan)
+        } else {
+            Err(Error::corrupt(plan.findings().to_vec()))
+        };
+        let writer = match applied {
+            Ok(writer) => writer,
+            Err(error) => {
+                let refusal = Refusal::new(&error);
+                recovered = Recovered {
+                    read_only: Some(error),
+                    notes: recovered.notes,
+                    ..Recovered::default()
+                };
+                Writer::refusing(&means, readable, refusal)
+            }
+        };
+        let ledger = Self {
+            shared: Arc::clone(&writer.shared),
+            storage: means.storage,
+            clock: means.clock,
+            genesis,
+            body_bytes_max: means.options.body_bytes_max,
+            threads: Mutex::new(None),
+            _lock: lock,
+        };
+        Ok((ledger, writer, recovered))
+    }
+
+    fn start(self, writer: Writer) -> Result<Self, Error> {
+        let threads = Threads::start(writer).map_err(|error| Error::io("no thread can be started", error))?;
+        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads);
+        Ok(self)
+    }
+
+    /// The ledger's identity.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Makes drafts on the caller's thread. For more than one draft keep a [`Ledger::drafter`].
+    ///
+    /// # Errors
+    /// As [`Drafter::draft`].
+    pub fn draft(&self, entry: NewEntry, body: &[u8]) -> Result<Draft, Error> {
+        self.drafter().draft(entry, body)
+    }
+
+    /// Makes drafts without asking anybody else: one for each producing thread.
+    pub fn drafter(&self) -> Drafter {
+        Drafter::new(Arc::clone(&self.clock), self.body_bytes_max)
+    }
+
+    /// Queues a batch: all of it or nothing. The ticket resolves when the batch is durable and visible.
+    ///
+    /// # Errors
+    /// `Busy` when the queue is full; `Invalid` for an empty batch; `Closed`; the reason why nothing is taken any more.
+    pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
+        if batch.is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
+        }
+        if let Some(refusal) = self.shared.refusal() {
+            return Err(refusal.error());
+        }
+        self.shared.queue.submit(batch)
+    }
+
+    /// Resolves when there is room in the queue.
+    pub fn ready(&self) -> Ready {
+        Ready(Arc::clone(&self.shared.queue))
+    }
+
+    /// The durable records of this moment. Never blocks the writer.
+    pub fn snapshot(&self) -> Snapshot {
+        let (published, notarized) = (self.shared.published(), self.shared.notarized());
+        Snapshot::of_open_ledger(Arc::clone(&self.storage), &published, &notarized)
+    }
+
+    /// Ends the segment and waits until it is sealed. `None` when no record is in it. In stepped mode somebody else has
+    /// to turn the writer meanwhile; use [`Writer::seal`] there.
+    ///
+    /// # Errors
+    /// The reason why the ledger takes nothing any more.
+    pub fn seal(&self) -> Result<Option<Seal>, Error> {
+        let published = self.shared.published();
+        let Some(active) = published.active.filter(|active| active.bytes > 0) else {
+            return Ok(None);
+        };
+        self.shared.queue.ask_to_seal();
+        self.shared.wait_until_sealed_to(published.chain.next_seq())?;
+        read_seal(self.storage.as_ref(), active.first).map(Some)
+    }
+
+    /// A head over everything acknowledged until now: the bytes of `checkpoint`, or of `head`.
+    ///
+    /// # Errors
+    /// The reason why the ledger takes nothing any more.
+    pub fn checkpoint(&self) -> Result<Vec<u8>, Error> {
+        let size = self.shared.published().chain.next_seq();
+        let notarized = self.shared.wait_for_head(size)?;
+        if !notarized.head_file.is_empty() {
+            return Ok(notarized.head_file.to_vec());
+        }
+        // Nothing was signed since the open: the file in the directory is the newest.
+        let name = crate::recover::head_name(&self.genesis);
+        let file = self
+            .storage
+            .open(&name)
+            .and_then(|file| file.read_all(SEAL_BYTES_MAX));
+        file.map_err(|error| Error::io("the head cannot be read", error).in_file(name))
+    }
+
+    /// What it has done and where it stands.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Takes nothing more, commits what waits, publishes a head over it, and lets the ledger go.
+    ///
+    /// # Errors
+    /// The failure that has ended the ledger, if one has.
+    pub fn close(self) -> Result<ChainHead, Error> {
+        self.end();
+        match self.shared.refusal() {
+            Some(refusal) => Err(refusal.error()),
+            None => Ok(self.shared.published().chain),
+        }
+    }
+
+    fn end(&self) {
+        self.shared.queue.close();
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut threads) = threads {
+            threads.join();
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Writer {
+    /// Ends the segment and seals it, in stepped mode.
+    ///
+    /// # Errors
+    /// The failure; it has latched the ledger.
+    pub fn seal(&mut self) -> Result<(), Error> {
+        self.end_segment().inspect_err(|error| self.shared.latch(error))
+    }
+
+    /// A writer for a ledger that is open for reading only.
+    fn refusing(means: &Means, published: Published, refusal: Refusal) -> Self {
+        let options = means.options.clone();
+        let queue = Arc::new(Queue::new(options.queue_records_max, options.queue_bytes_max));
+        let sealed = published.ended.iter().filter(|info| info.sealed).count();
+        let notarized = Notarized {
+            sealed,
+            ..Notarized::default()
+        };
+        let (chain, ended) = (published.chain.clone(), Arc::clone(&published.ended));
+        Self {
+            shared: Arc::new(Shared::new(queue, published, notarized, Some(refusal))),
+            storage: Arc::clone(&means.storage),
+            clock: Arc::clone(&means.clock),
+            options,
+            notary: None,
+            chain,
+            counters: crate::commit::counters::Counters::default(),
+            believed: crate::clock::BelievedClock::trusted(means.clock.as_ref()),
+            ended,
+            active: None,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+fn recovered(plan: &Plan) -> Recovered {
+    Recovered {
+        torn: plan.torn().cloned(),
+        adopted: plan.adopted().cloned(),
+        recorded: plan.unrecorded.clone(),
+        read_only: None,
+        notes: plan.notes().to_vec(),
+    }
+}
+
+/// What readers of a ledger that cannot be written to may see: the whole groups that the plan has read.
+fn readable(plan: &Plan) -> Published {
+    let mut segments = plan.segments.clone();
+    if segments
+        .last()
+        .is_none_or(|last| last.first != plan.audit.segment())
+        && plan.audit.whole_bytes() > 0
+    {
+        let (first, bytes) = (plan.audit.segment(), plan.audit.whole_bytes());
+        segments.push(crate::commit::shared::SegmentInfo {
+            first,
+            bytes,
+            sealed: false,
+        });
+    }
+    Published {
+        chain: plan.audit.chain().clone(),
+        ended: Arc::new(segments),
+        active: None,
+    }
+}
+
+pub(crate) fn read_seal(storage: &dyn Storage, first: u64) -> Result<Seal, Error> {
+    let name = FileName::Seal(first);
+    let file = storage.open(&name).and_then(|file| file.read_all(SEAL_BYTES_MAX));
+    let file = file.map_err(|error| Error::io("the seal cannot be read", error).in_file(name.clone()))?;
+    Seal::parse(&file).map_err(|error| {
+        Error::with_source(
+            ErrorKind::Corrupt,
+            "the seal that was just written is another",
+            error,
+        )
+        .in_file(name)
+    })
+}

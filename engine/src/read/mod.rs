@@ -1,0 +1,7 @@
+//! Reading. Changes nothing, needs no lock, and never shows a record that is not whole.
+
+pub(crate) mod reader;
+pub(crate) mod scan;
+pub(crate) mod seek;
+pub(crate) mod snapshot;
+mod whole;

@@ -1,0 +1,169 @@
+//! The durable records of one moment.
+
+use std::sync::Arc;
+
+use ledgerstone_formats::ids::{Kind, Tenant};
+
+use crate::commit::shared::{Notarized, Published, SegmentInfo};
+use crate::error::Error;
+use crate::read::scan::Scan;
+use crate::storage::Storage;
+
+/// Whose records a read may see. Every read has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One tenant's.
+    Tenant(Tenant),
+    /// Those that have no tenant.
+    Untenanted,
+    /// All: for the operator of the ledger.
+    Operator,
+}
+
+impl Scope {
+    /// Whether a record with this tenant is in the scope.
+    pub fn admits(&self, tenant: Option<&str>) -> bool {
+        match self {
+            Self::Tenant(own) => tenant == Some(own.as_str()),
+            Self::Untenanted => tenant.is_none(),
+            Self::Operator => true,
+        }
+    }
+}
+
+/// Which records to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// First sequence number.
+    pub from: u64,
+    /// Last sequence number; to the end when there is none.
+    pub to: Option<u64>,
+    /// Only this kind.
+    pub kind: Option<Kind>,
+    /// Only what this scope admits.
+    pub scope: Scope,
+}
+
+impl Selection {
+    /// All records of a scope.
+    pub fn all(scope: Scope) -> Self {
+        Self {
+            from: 0,
+            to: None,
+            kind: None,
+            scope,
+        }
+    }
+}
+
+/// What was durable, in whole groups, when it was taken. Later records do not appear in it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    storage: Arc<dyn Storage>,
+    segments: Arc<Vec<SegmentInfo>>,
+    size: u64,
+    head_size: Option<u64>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        segments: Vec<SegmentInfo>,
+        size: u64,
+        head_size: Option<u64>,
+    ) -> Self {
+        Self {
+            storage,
+            segments: Arc::new(segments),
+            size,
+            head_size,
+        }
+    }
+
+    pub(crate) fn of_open_ledger(
+        storage: Arc<dyn Storage>,
+        published: &Published,
+        notarized: &Notarized,
+    ) -> Self {
+        let mut segments = published.ended.to_vec();
+        segments
+            .iter_mut()
+            .take(notarized.sealed)
+            .for_each(|info| info.sealed = true);
+        segments.extend(published.active);
+        Self::new(
+            storage,
+            segments,
+            published.chain.next_seq(),
+            Some(notarized.head_size),
+        )
+    }
+
+    /// Records that can be read: the sequence numbers below it.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Records under the newest head; none when the head cannot be read.
+    pub fn head_size(&self) -> Option<u64> {
+        self.head_size
+    }
+
+    /// The segments, in order, with the bytes of their whole groups.
+    pub fn segments(&self) -> &[SegmentInfo] {
+        &self.segments
+    }
+
+    /// The stored line of a record, without its LF; `None` when there is no such record in the scope.
+    ///
+    /// # Errors
+    /// `Corrupt` when the line there is not what it was; `Unavailable` for I/O.
+    pub fn get(&self, seq: u64, scope: &Scope) -> Result<Option<Vec<u8>>, Error> {
+        let one = Selection {
+            from: seq,
+            to: Some(seq),
+            kind: None,
+            scope: scope.clone(),
+        };
+        Ok(self.scan(one).next_line()?.map(|line| line.bytes.to_vec()))
+    }
+
+    /// Reads records in order.
+    pub fn scan(&self, selection: Selection) -> Scan {
+        Scan::new(
+            Arc::clone(&self.storage),
+            Arc::clone(&self.segments),
+            self.size,
+            selection,
+        )
+    }
+
+    /// Where to begin a scan that is to give the last `count` records of a selection.
+    ///
+    /// # Errors
+    /// As those of a scan.
+    pub fn last(&self, count: u64, selection: &Selection) -> Result<u64, Error> {
+        let end = selection
+            .to
+            .map_or(self.size, |to| self.size.min(to.saturating_add(1)));
+        let mut span = count.max(1_000);
+        loop {
+            let from = end.saturating_sub(span).max(selection.from);
+            let mut matches = std::collections::VecDeque::new();
+            let mut scan = self.scan(Selection {
+                from,
+                ..selection.clone()
+            });
+            while let Some(line) = scan.next_line()? {
+                matches.push_back(line.record.header.seq);
+                if matches.len() as u64 > count {
+                    matches.pop_front();
+                }
+            }
+            if matches.len() as u64 == count || from <= selection.from {
+                return Ok(matches.front().copied().unwrap_or(end));
+            }
+            span = span.saturating_mul(8);
+        }
+    }
+}

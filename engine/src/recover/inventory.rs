@@ -1,0 +1,215 @@
+//! What a directory holds, before a line is read: names, lengths, seals and how they fit together.
+
+use ledgerstone_formats::checkpoint::{Head, VerifierKey};
+use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::names::{FileName, QuarantineName};
+use ledgerstone_formats::records::system::Genesis;
+use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
+
+use crate::error::Error;
+use crate::finding::{Code, Finding};
+use crate::recover::heads::open_head;
+use crate::storage::Storage;
+
+/// A segment by its name, with what is there of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// First sequence number.
+    pub(crate) first: u64,
+    /// Length of the segment's file; none when it is missing.
+    pub(crate) len: Option<u64>,
+    /// Its seal, where there is a good one.
+    pub(crate) seal: Option<SealFound>,
+    /// Whether there is a seal's file, good or not.
+    pub(crate) has_seal_file: bool,
+}
+
+/// A seal that is consistent in itself and carries a genuine head.
+#[derive(Debug, Clone)]
+pub(crate) struct SealFound {
+    pub(crate) seal: Seal,
+    pub(crate) head: Head,
+    /// SHA-256 of the seal's file.
+    pub(crate) digest: Hash,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Inventory {
+    /// In order of their names.
+    pub(crate) segments: Vec<Found>,
+    pub(crate) quarantine: Vec<QuarantineName>,
+    pub(crate) unknown: Vec<String>,
+    /// What is wrong with seals, and segments that are not there.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Inventory {
+    /// Reads the directory and every seal.
+    pub(crate) fn read(
+        storage: &dyn Storage,
+        genesis: &Genesis,
+        key: Option<&VerifierKey>,
+    ) -> Result<Self, Error> {
+        let listing = storage
+            .list()
+            .map_err(|error| Error::io("the directory cannot be listed", error))?;
+        let mut inventory = Self {
+            unknown: listing.unknown,
+            ..Self::default()
+        };
+        let mut seals = Vec::new();
+        for (name, len) in listing.files {
+            match name {
+                FileName::Segment(first) => inventory.segments.push(Found {
+                    first,
+                    len: Some(len),
+                    seal: None,
+                    has_seal_file: false,
+                }),
+                FileName::Seal(first) => seals.push(first),
+                FileName::Quarantine(name) => inventory.quarantine.push(name),
+                FileName::Checkpoint | FileName::Head | FileName::Identity | FileName::Lock => {}
+            }
+        }
+        for first in seals {
+            let place = inventory
+                .segments
+                .binary_search_by_key(&first, |found| found.first);
+            let index = place.unwrap_or_else(|index| {
+                let missing = Found {
+                    first,
+                    len: None,
+                    seal: None,
+                    has_seal_file: true,
+                };
+                inventory.segments.insert(index, missing);
+                index
+            });
+            inventory.segments[index].has_seal_file = true;
+            match read_seal(storage, first, genesis, key) {
+                Ok(seal) => inventory.segments[index].seal = Some(seal),
+                Err(finding) => inventory.findings.push(finding),
+            }
+        }
+        inventory.report_newer_names();
+        inventory.check_run();
+        Ok(inventory)
+    }
+
+    /// Segments that are sealed, as far as the run of seals from the start goes.
+    pub(crate) fn sealed(&self) -> &[Found] {
+        let count = self
+            .segments
+            .iter()
+            .take_while(|found| found.has_seal_file)
+            .count();
+        &self.segments[..count]
+    }
+
+    /// Segments after the run of seals.
+    pub(crate) fn unsealed(&self) -> &[Found] {
+        &self.segments[self.sealed().len()..]
+    }
+
+    fn report_newer_names(&mut self) {
+        let newer = self
+            .unknown
+            .iter()
+            .filter(|path| FileName::is_newer_segment(path));
+        let findings: Vec<_> = newer
+            .map(|path| {
+                Finding::new(
+                    Code::Newer,
+                    format!("{path} is of a form that this version does not know"),
+                )
+            })
+            .collect();
+        self.findings.extend(findings);
+    }
+
+    fn check_run(&mut self) {
+        let mut findings = Vec::new();
+        let mut next = Some(0);
+        let mut prev_seal = Some(Hash::ZERO);
+        let last_seal = self.segments.iter().rposition(|found| found.has_seal_file);
+        let count = self.segments.len();
+        for (index, found) in self.segments.iter().enumerate() {
+            let file = FileName::Segment(found.first);
+            if let Some(expected) = next.filter(|expected| *expected != found.first) {
+                let cause =
+                    format!("no file holds the records from seq {expected} on: the next one is {file}");
+                findings.push(
+                    Finding::new(Code::Missing, cause)
+                        .in_file(FileName::Segment(expected))
+                        .at_seq(expected),
+                );
+            } else if found.len.is_none() {
+                let cause = "the segment is gone, its seal is here";
+                findings.push(
+                    Finding::new(Code::Missing, cause)
+                        .in_file(file)
+                        .at_seq(found.first),
+                );
+            }
+            let seal_needed = last_seal.is_some_and(|last| index < last) || index + 2 < count;
+            if !found.has_seal_file && seal_needed {
+                let cause = "the seal is missing: later segments are there";
+                findings.push(Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first)));
+            }
+            if let (Some(expected), Some(SealFound { seal, .. })) = (prev_seal, &found.seal)
+                && seal.prev_seal != expected
+            {
+                let cause = "the seal does not follow the seal before";
+                findings.push(
+                    Finding::new(Code::Evidence, cause)
+                        .in_file(FileName::Seal(found.first))
+                        .hashes(expected, seal.prev_seal),
+                );
+            }
+            next = found.seal.as_ref().map(|found| found.seal.last + 1);
+            prev_seal = found.seal.as_ref().map(|found| found.digest);
+        }
+        if count == 0 {
+            findings.push(
+                Finding::new(Code::Missing, "no segment is here")
+                    .in_file(FileName::Segment(0))
+                    .at_seq(0),
+            );
+        }
+        self.findings.extend(findings);
+    }
+}
+
+fn read_seal(
+    storage: &dyn Storage,
+    first: u64,
+    genesis: &Genesis,
+    key: Option<&VerifierKey>,
+) -> Result<SealFound, Finding> {
+    let name = FileName::Seal(first);
+    let bad = |code, cause: String| Finding::new(code, cause).in_file(name.clone());
+    let file = storage
+        .open(&name)
+        .and_then(|file| file.read_all(SEAL_BYTES_MAX))
+        .map_err(|error| bad(Code::Unreadable, error.to_string()))?;
+    let seal = Seal::parse(&file).map_err(|error| bad(Code::Evidence, error.to_string()))?;
+    let head = open_head(seal.head.as_bytes(), genesis, key)
+        .map_err(|cause| bad(Code::Evidence, format!("the seal's head: {cause}")))?;
+    if seal.ledger != genesis.ledger || seal.first != first {
+        return Err(bad(
+            Code::Evidence,
+            "the seal belongs to another segment".to_owned(),
+        ));
+    }
+    if head.size != seal.tree_size || head.root != seal.root {
+        return Err(bad(
+            Code::Evidence,
+            "the seal contradicts the head in it".to_owned(),
+        ));
+    }
+    Ok(SealFound {
+        digest: Hash::digest(&file),
+        seal,
+        head,
+    })
+}

@@ -1,0 +1,13 @@
+//! What a crash leaves behind, planned by reading alone, then applied.
+
+pub(crate) mod apply;
+pub(crate) mod heads;
+mod inventory;
+mod plan;
+mod tail;
+
+pub(crate) use heads::head_name;
+pub(crate) use inventory::{Found, Inventory, SealFound};
+pub use plan::{Adopted, Plan, TornTail, plan};
+pub(crate) use plan::{is_genesis, read_identity};
+pub(crate) use tail::{Tail, classify};

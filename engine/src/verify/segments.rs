@@ -1,0 +1,470 @@
+//! The walk over all segments: one fault gives one place, and what stands after it is checked from the next seal on.
+
+use ledgerstone_formats::limits::LINE_BYTES_MAX;
+use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::record::{NewerRecord, Record, RecordError, whole_line_within};
+use ledgerstone_formats::records::system::{self, Genesis};
+
+use crate::commit::counters::Counters;
+use crate::finding::{Code, Finding};
+use crate::limits::QUARANTINE_BYTES_MAX;
+use crate::recover::heads::Heads;
+use crate::recover::{Found, Inventory, SealFound, Tail, classify, is_genesis};
+use crate::segment::audit::Audit;
+use crate::segment::lines::{LineReader, Piece};
+use crate::storage::Storage;
+use crate::verify::blocks::{Block, Pool};
+use crate::verify::report::{Progress, Report, VerifyOptions};
+
+/// The genesis that the first line holds, if that line is whole.
+pub(crate) fn genesis_line(storage: &dyn Storage) -> Option<Genesis> {
+    let mut reader = LineReader::open(storage, 0, 0, LINE_BYTES_MAX as u64).ok()?;
+    let Ok(Some(Piece::Line { bytes, .. })) = reader.next_piece() else {
+        return None;
+    };
+    let record = Record::parse(bytes).ok()?;
+    record.check_hashes().ok()?;
+    (record.header.kind == system::GENESIS)
+        .then(|| Genesis::parse(record.body()))
+        .flatten()
+}
+
+pub(crate) struct Walk<'a> {
+    storage: &'a dyn Storage,
+    genesis: &'a Genesis,
+    heads: &'a Heads,
+    inventory: &'a Inventory,
+    report: Report,
+    jobs: usize,
+    progress: &'a mut dyn FnMut(Progress),
+    bytes_total: u64,
+    records: u64,
+    /// Chain and tree as far as they are known; none after a fault, up to the next seal.
+    audit: Option<Audit>,
+    /// Held in memory until the find issue brings sorted runs on disk.
+    counters: Counters,
+    /// A line was lost or altered somewhere: counters prove nothing any more.
+    damaged: bool,
+}
+
+/// How reading a segment ended.
+enum End {
+    /// At the last byte.
+    Whole,
+    /// A line failed, or none ends there; it has been reported if it is damage whatever follows.
+    Stopped {
+        offset: u64,
+        line: u64,
+        /// What is wrong with it; none when bytes without LF stand there.
+        cause: Option<(Code, String)>,
+    },
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        genesis: &'a Genesis,
+        heads: &'a Heads,
+        inventory: &'a Inventory,
+        report: Report,
+        options: &VerifyOptions,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        let bytes_total = inventory.segments.iter().filter_map(|found| found.len).sum();
+        Self {
+            storage,
+            genesis,
+            heads,
+            inventory,
+            report,
+            jobs: options.jobs,
+            progress,
+            bytes_total,
+            records: 0,
+            audit: Some(Audit::from_genesis()),
+            counters: Counters::default(),
+            damaged: false,
+        }
+    }
+
+    pub(crate) fn run(mut self) -> Report {
+        self.report.extend(self.inventory.findings.clone());
+        self.damaged = self
+            .inventory
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::Missing);
+        std::thread::scope(|scope| {
+            let mut pool = Pool::start(scope, self.jobs);
+            for (index, found) in self.inventory.segments.iter().enumerate() {
+                self.segment(&mut pool, index, found);
+            }
+        });
+        self.conclude();
+        self.report
+    }
+
+    fn segment(&mut self, pool: &mut Pool, index: usize, found: &Found) {
+        if let Some(audit) = &mut self.audit
+            && index > 0
+        {
+            audit.begin_segment();
+        }
+        if self
+            .audit
+            .as_ref()
+            .is_some_and(|audit| audit.next_seq() != found.first)
+        {
+            // A segment between is missing, and has been reported by its name.
+            self.audit = None;
+        }
+        let Some(len) = found.len else {
+            self.resume_after(found);
+            return;
+        };
+        let known = self.audit.is_some();
+        let before = self.report.findings_total;
+        let end = self.read(pool, found, len);
+        let whole = matches!(end, End::Whole);
+        if let End::Stopped { .. } = end {
+            self.judge_stop(index, found, len, end);
+        }
+        let clean = known && whole && self.report.findings_total == before;
+        if let Some(seal) = &found.seal {
+            self.compare_with_seal(found, seal, clean);
+        }
+        self.resume_after(found);
+    }
+
+    /// Reads a segment line by line into chain and tree, and stops at the first line that does not fit.
+    fn read(&mut self, pool: &mut Pool, found: &Found, len: u64) -> End {
+        let mut state = SegmentState {
+            first: found.first,
+            line: 0,
+            expected: found.first,
+        };
+        let mut reader = match LineReader::open(self.storage, found.first, 0, len) {
+            Ok(reader) => reader,
+            Err(error) => return self.unreadable(found, &error),
+        };
+        let mut stopped = None;
+        loop {
+            let block = match reader.next_block() {
+                Ok(block) => block,
+                Err(error) => return self.unreadable(found, &error),
+            };
+            let more = block.is_some();
+            let full = block.is_some_and(|(offset, bytes)| pool.hand_in(offset, bytes));
+            while stopped.is_none() && (full || !more) {
+                let Some(block) = pool.take() else { break };
+                stopped = self.take_block(&mut state, &block);
+                if full {
+                    break;
+                }
+            }
+            if !more || stopped.is_some() {
+                break;
+            }
+        }
+        // Blocks read ahead of a fault.
+        while pool.take().is_some() {}
+        if let Some(end) = stopped {
+            return end;
+        }
+        let offset = reader.offset();
+        if offset < len {
+            return End::Stopped {
+                offset,
+                line: state.line + 1,
+                cause: None,
+            };
+        }
+        End::Whole
+    }
+
+    fn take_block(&mut self, state: &mut SegmentState, block: &Block) -> Option<End> {
+        let mut bad = block.bad.iter().peekable();
+        let mut offset = block.offset;
+        for (index, line) in block.bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            state.line += 1;
+            let error = bad.next_if(|(at, _)| *at == index).map(|(_, error)| error);
+            let taken = self.take_line(state, line.strip_suffix(b"\n").unwrap_or(line), error);
+            if let Err((code, cause)) = taken {
+                return Some(End::Stopped {
+                    offset,
+                    line: state.line,
+                    cause: Some((code, cause)),
+                });
+            }
+            offset += line.len() as u64;
+        }
+        self.report.bytes += block.bytes.len() as u64;
+        (self.progress)(Progress {
+            records: self.records,
+            bytes: self.report.bytes,
+            bytes_total: self.bytes_total,
+        });
+        None
+    }
+
+    fn take_line(
+        &mut self,
+        state: &mut SegmentState,
+        line: &[u8],
+        error: Option<&RecordError>,
+    ) -> Result<(), (Code, String)> {
+        let altered = |cause: String| (Code::Altered, cause);
+        let record = match error {
+            None => Record::parse(line).map_err(|error| altered(error.to_string()))?,
+            Some(RecordError::Newer(version)) => {
+                // A flipped bit in the version is no newer format: what every version keeps must hold.
+                NewerRecord::parse_checked(line).map_err(|error| altered(error.to_string()))?;
+                return Err((
+                    Code::Newer,
+                    format!("written by a newer format, version {version}: not judged"),
+                ));
+            }
+            Some(error) => return Err(altered(error.to_string())),
+        };
+        if let Some(audit) = &mut self.audit {
+            audit
+                .feed_checked(line, &record)
+                .map_err(|error| altered(error.to_string()))?;
+            if audit.chain().next_seq() == audit.next_seq() {
+                let check = self.heads.check_root(audit.tree());
+                if let Err(finding) = check {
+                    self.report.extend([finding
+                        .in_file(FileName::Segment(state.first))
+                        .at_seq(state.first)]);
+                }
+            }
+        } else if record.header.seq != state.expected {
+            return Err(altered(format!(
+                "expected seq {}, found {}",
+                state.expected, record.header.seq
+            )));
+        }
+        self.check_bookkeeping(state, &record);
+        self.records += 1;
+        state.expected += 1;
+        Ok(())
+    }
+
+    fn check_bookkeeping(&mut self, state: &SegmentState, record: &Record<'_>) {
+        let header = &record.header;
+        let mut report = |code: Code, cause: String| {
+            let mut finding = Finding::new(code, cause)
+                .in_file(FileName::Segment(state.first))
+                .at_seq(header.seq);
+            finding.line = Some(state.line);
+            finding.tenant = header.tenant.as_ref().map(|(tenant, _)| tenant.to_string());
+            self.report.extend([finding]);
+        };
+        if header.seq == 0 && header.kind == system::GENESIS && !is_genesis(record, self.genesis) {
+            report(
+                Code::Evidence,
+                "ledger.json is not the body of this genesis record".to_owned(),
+            );
+        }
+        if record.payload == ledgerstone_formats::record::Payload::Erased {
+            report(
+                Code::Missing,
+                "the body is null, and this version checks no erasure record".to_owned(),
+            );
+        } else if let Err(error) = system::check(header.seq, &header.kind, record.body()) {
+            report(Code::Bookkeeping, error.to_string());
+        }
+        let counted = self.counters.observe(header);
+        if let Err(error) = counted
+            && !self.damaged
+        {
+            report(Code::Bookkeeping, error.to_string());
+        }
+    }
+
+    fn unreadable(&mut self, found: &Found, error: &std::io::Error) -> End {
+        let finding =
+            Finding::new(Code::Unreadable, error.to_string()).in_file(FileName::Segment(found.first));
+        self.report.extend([finding]);
+        self.audit = None;
+        self.damaged = true;
+        End::Stopped {
+            offset: 0,
+            line: 0,
+            cause: Some((Code::Unreadable, String::new())),
+        }
+    }
+
+    /// Says what it means that reading stopped: a cut, an altered line, or a tail that no head covers.
+    fn judge_stop(&mut self, index: usize, found: &Found, len: u64, end: End) {
+        let End::Stopped { offset, line, cause } = end else {
+            return;
+        };
+        if matches!(cause, Some((Code::Unreadable, _))) {
+            return;
+        }
+        let seq = self
+            .audit
+            .as_ref()
+            .map_or(found.first + line.saturating_sub(1), Audit::next_seq);
+        let file = FileName::Segment(found.first);
+        let later_records = self.inventory.segments[index + 1..]
+            .iter()
+            .any(|later| later.len != Some(0));
+        let covered = found.has_seal_file || later_records || self.whole_size() < self.heads.watermark();
+        if !covered
+            && self
+                .tail(found, len)
+                .is_some_and(|tail| self.report_tail(found, &tail, line, offset, seq))
+        {
+            return;
+        }
+        let finding = match cause {
+            Some((code, cause)) => Finding::new(code, cause),
+            None if self.is_cut(found, offset, len) => Finding::new(
+                Code::Truncated,
+                format!("the file ends inside the record with seq {seq}"),
+            ),
+            None => Finding::new(Code::Altered, "something else stands where the line ends"),
+        };
+        self.damaged = true;
+        self.report
+            .extend([finding.in_file(file).at_seq(seq).at_line(line, offset)]);
+        self.audit = None;
+    }
+
+    /// Records of whole groups, as far as the chain is known.
+    fn whole_size(&self) -> u64 {
+        self.audit.as_ref().map_or(0, |audit| audit.tree().size())
+    }
+
+    /// Bytes at the end without an LF are what a cut leaves, unless a whole line and more are among them.
+    fn is_cut(&self, found: &Found, offset: u64, len: u64) -> bool {
+        let length = usize::try_from(len - offset)
+            .unwrap_or(usize::MAX)
+            .min(LINE_BYTES_MAX + 1);
+        let mut bytes = vec![0; length];
+        let read = self
+            .storage
+            .open(&FileName::Segment(found.first))
+            .and_then(|file| file.read_at(offset, &mut bytes))
+            .unwrap_or(0);
+        whole_line_within(&bytes[..read]).is_none_or(|line| line >= read)
+    }
+
+    fn tail(&self, found: &Found, len: u64) -> Option<Tail> {
+        let audit = self.audit.as_ref()?;
+        let whole = audit.whole_bytes();
+        if len - whole > QUARANTINE_BYTES_MAX {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(len - whole).ok()?];
+        let read = self
+            .storage
+            .open(&FileName::Segment(found.first))
+            .ok()?
+            .read_at(whole, &mut bytes)
+            .ok()?;
+        Some(classify(whole, &bytes[..read], audit.chain(), whole == 0))
+    }
+
+    /// True when the tail explains why reading stopped.
+    fn report_tail(&mut self, found: &Found, tail: &Tail, line: u64, offset: u64, seq: u64) -> bool {
+        if let Some(audit) = &mut self.audit {
+            audit.back_to_whole_groups();
+        }
+        match tail {
+            Tail::Filler => true,
+            // Whoever holds the lock may be in the middle of a group.
+            Tail::Torn if self.report.held.is_some() => {
+                self.report
+                    .notes
+                    .push("an unfinished group is at the end: the ledger is being written".to_owned());
+                true
+            }
+            Tail::Torn => {
+                let cause = "a group that an interrupted append left unfinished; the next open sets it aside";
+                let finding = Finding::new(Code::Unfinished, cause).in_file(FileName::Segment(found.first));
+                self.report.extend([finding.at_seq(seq).at_line(line, offset)]);
+                true
+            }
+            Tail::Damage(_) | Tail::Newer(_) => false,
+        }
+    }
+
+    fn compare_with_seal(&mut self, found: &Found, sealed: &SealFound, clean: bool) {
+        let Some(audit) = self.audit.as_ref().filter(|_| clean) else {
+            return;
+        };
+        let seal = &sealed.seal;
+        let missing = seal
+            .tree_size
+            .checked_sub(audit.tree().size())
+            .filter(|missing| *missing > 0);
+        let file = FileName::Segment(found.first);
+        if let Some(missing) = missing {
+            let seq = audit.tree().size();
+            let cause =
+                format!("the file ends before the record with seq {seq}: {missing} records are missing");
+            self.damaged = true;
+            self.report
+                .extend([Finding::new(Code::Truncated, cause).in_file(file).at_seq(seq)]);
+            return;
+        }
+        if audit.tree().size() > seal.tree_size {
+            let cause = "records stand after the last one that the seal knows";
+            self.damaged = true;
+            self.report.extend([Finding::new(Code::Altered, cause)
+                .in_file(file)
+                .at_seq(seal.tree_size)]);
+            return;
+        }
+        // The root was compared with the seal's head on the way. Here the rest of the seal is.
+        let computed = audit.seal(&self.genesis.ledger, seal.prev_seal, seal.head.clone());
+        if audit.tree().root() == seal.root && computed.as_ref() != Some(seal) {
+            let cause = "the seal does not say what the lines give, though its root is theirs";
+            self.report
+                .extend([Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first))]);
+        }
+    }
+
+    /// After a fault the next segment is checked from what this one's seal proves.
+    fn resume_after(&mut self, found: &Found) {
+        let at_end = |audit: &Audit, seal: &SealFound| {
+            audit.tree().size() == seal.seal.tree_size && audit.tree().root() == seal.seal.root
+        };
+        if let Some(seal) = &found.seal
+            && !self.audit.as_ref().is_some_and(|audit| at_end(audit, seal))
+        {
+            self.audit = Audit::after_seal(&seal.seal);
+        }
+    }
+
+    fn conclude(&mut self) {
+        let Some(audit) = &self.audit else { return };
+        let size = audit.tree().size();
+        self.report.size = size;
+        self.report.root = Some(audit.tree().root());
+        if let Some(finding) = self.heads.check_size(size) {
+            let last = self.inventory.segments.last().map_or(0, |found| found.first);
+            self.report.extend([finding.in_file(FileName::Segment(last))]);
+            return;
+        }
+        let watermark = self.heads.watermark();
+        if size > watermark && self.report.held.is_none() && !self.heads.known.is_empty() && !self.damaged {
+            let cause = format!(
+                "the records from seq {watermark} to {} are past the newest head and nobody holds the ledger: \
+                 the next open keeps them and says so",
+                size - 1
+            );
+            self.report
+                .extend([Finding::new(Code::Unfinished, cause).at_seq(watermark)]);
+        }
+    }
+}
+
+struct SegmentState {
+    first: u64,
+    line: u64,
+    expected: u64,
+}
