@@ -1,0 +1,108 @@
+//! Arguments of the commands that look after a ledger.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Settings;
+
+/// Arguments of `seal`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone seal audit
+  ledgerstone seal audit --lock-wait 30 --json")]
+pub(crate) struct Seal {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Arguments of `stat`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone stat audit
+  ledgerstone stat audit --json")]
+pub(crate) struct Stat {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone verify audit
+  ledgerstone verify audit --receipts receipts.jsonl --json")]
+pub(crate) struct Verify {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// Also check that each receipt of this file names a record that is there; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipts: Vec<PathBuf>,
+    /// Work on so many segments at once [default: as many as the machine has cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The signing key, beside which the last head is kept; DIR.key unless named here
+    #[arg(long, value_name = "FILE", env = "LEDGERSTONE_SIGNING_KEY")]
+    pub(crate) signing_key: Option<PathBuf>,
+}
+
+/// Arguments of `recover`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone recover audit --plan
+  ledgerstone recover audit --apply --accept-clock 'the battery of the clock was replaced'")]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct Recover {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// Print what opening for writing would do, and do nothing
+    #[arg(long, group = "what")]
+    pub(crate) plan: bool,
+    /// Do it
+    #[arg(long, group = "what")]
+    pub(crate) apply: bool,
+    /// Take a tail for an interrupted append even where it does not look like one: for file systems that show old
+    /// bytes in sectors never written
+    #[arg(long)]
+    pub(crate) accept_torn: bool,
+    /// Believe the clock although it stepped, and record why
+    #[arg(long, value_name = "REASON", requires = "apply")]
+    pub(crate) accept_clock: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone inspect audit/segments/00000000000000000000.jsonl:8
+  ledgerstone get audit 7 | ledgerstone inspect -")]
+pub(crate) struct Inspect {
+    /// A file with stored lines, a seal or a head, with `:LINE` for one line of it; `-` is standard input
+    #[arg(value_name = "FILE[:LINE]|-")]
+    pub(crate) target: PathBuf,
+}
+
+/// Arguments of `checkpoint`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone checkpoint audit
+  ledgerstone checkpoint audit > /elsewhere/audit.checkpoint")]
+pub(crate) struct Checkpoint {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone demo
+  ledgerstone demo ./demo && ledgerstone scan ./demo/ledger --kind policy --body")]
+pub(crate) struct Demo {
+    /// A new directory to work in; a temporary one without it
+    pub(crate) dir: Option<PathBuf>,
+}

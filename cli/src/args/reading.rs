@@ -1,0 +1,96 @@
+//! Arguments of the commands that print records.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ledgerstone_engine::Scope;
+use ledgerstone_formats::ids::{Kind, Tenant};
+
+/// Arguments of `get`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone get audit 42
+  ledgerstone get audit 42 --tenant acme --body")]
+pub(crate) struct Get {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// The record's sequence number
+    pub(crate) seq: u64,
+    #[command(flatten)]
+    pub(crate) scoped: Scoped,
+}
+
+/// Whose records, and how they are printed.
+#[derive(Debug, Args)]
+pub(crate) struct Scoped {
+    /// Only this tenant's records; all without it
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<Tenant>,
+    /// Print the bodies alone, byte for byte as they came in
+    #[arg(long)]
+    pub(crate) body: bool,
+}
+
+impl Scoped {
+    /// The scope of a command that walks the file: one tenant's, else the operator's.
+    pub(crate) fn scope(&self) -> Scope {
+        self.tenant.clone().map_or(Scope::Operator, Scope::Tenant)
+    }
+}
+
+/// Arguments of `scan`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone scan audit --kind audit_entry --since -2h
+  ledgerstone scan audit --tenant acme --after 41999 --limit 1000 --body")]
+pub(crate) struct Scan {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// Begin at this sequence number
+    #[arg(long, value_name = "SEQ", conflicts_with = "after")]
+    pub(crate) from: Option<u64>,
+    /// End with this sequence number
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: Option<u64>,
+    /// Begin after this sequence number, the last one seen
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<u64>,
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<Kind>,
+    /// Only records stored at this time or later: RFC 3339, a date, or -2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Only records stored before this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+    /// Stop after so many records
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print how many there are, not the records
+    #[arg(long, conflicts_with = "body")]
+    pub(crate) count: bool,
+    #[command(flatten)]
+    pub(crate) scoped: Scoped,
+}
+
+/// Arguments of `tail`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone tail audit -n 20
+  ledgerstone tail audit --follow --kind audit_entry --body")]
+pub(crate) struct Tail {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// How many of the last records
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
+    pub(crate) lines: u64,
+    /// Go on with records as they are stored
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<Kind>,
+    #[command(flatten)]
+    pub(crate) scoped: Scoped,
+}

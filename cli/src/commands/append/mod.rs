@@ -1,0 +1,149 @@
+//! `append`: JSON lines in, receipts out.
+//!
+//! One thread reads, some draft, this one submits in input order, one waits for the tickets in order. Every queue
+//! between them is bounded, and so are the bytes of input in memory.
+
+mod feed;
+mod load;
+mod prepare;
+mod record;
+mod resume;
+mod summary;
+
+use std::ffi::OsString;
+use std::io;
+
+use ledgerstone_engine::Ledger;
+use ledgerstone_formats::json::Checker;
+use ledgerstone_formats::limits::BODY_BYTES_MAX;
+
+use self::feed::{Event, Feed};
+use self::load::Load;
+use self::prepare::{Maker, Rules};
+use self::record::{Journals, Recorder};
+use self::summary::Summary;
+use crate::args::Append;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome, Problem};
+use crate::input::{self, Limits, Source};
+use crate::opening;
+use crate::output::{Journal, Output};
+use crate::progress::Progress;
+use crate::signals::Stop;
+
+/// A block with this many bytes is a batch, however few its lines are.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Runs the command. `typed` is what was typed after the program's name.
+pub(crate) fn run(args: &Append, config: &Config, typed: &[OsString], output: &mut Output) -> Outcome<Exit> {
+    let (sources, bytes_total) = input::resolve(&args.files)?;
+    let stop = super::watch_signals()?;
+    let ledger = open(args, config, &stop, output)?;
+    let journals = journals(args, &sources)?;
+    let feed = Feed::new();
+    let (wake, wake_too) = (feed.sender.clone(), feed.sender.clone());
+    // A full queue needs no waking: whoever empties it looks for signals and failures on his way.
+    stop.on_request(move || drop(wake.try_send(Event::Wake)));
+    let progress = Progress::new(output, bytes_total);
+    let recorder = Recorder::start(journals, progress, move || drop(wake_too.try_send(Event::Wake)))
+        .map_err(|error| failed("start a thread", &error))?;
+    let line_bytes = config.options.body_bytes_max.min(BODY_BYTES_MAX);
+    feed.start(
+        sources.clone(),
+        limits(args, line_bytes),
+        rules(args, line_bytes),
+        makers(ledger.as_ref(), line_bytes),
+    )
+    .map_err(|error| failed("start a thread", &error))?;
+
+    let mut load = Load::new(ledger.as_ref(), recorder, args);
+    let end = load.run(&feed.events, &stop);
+    drop(feed);
+    let mut tally = load.finish();
+    if let Err(error) = ledger.map(Ledger::close).transpose() {
+        tally.failure.get_or_insert(Problem::from(&error));
+    }
+    Summary {
+        args,
+        sources: &sources,
+        typed,
+    }
+    .conclude(end, tally, output)
+}
+
+fn open(args: &Append, config: &Config, stop: &Stop, output: &Output) -> Outcome<Option<Ledger>> {
+    if args.dry_run {
+        opening::identity(&args.dir)?;
+        return Ok(None);
+    }
+    let mut options = config.options.clone();
+    // What is on its way is bounded here, by the bytes of input in memory: the engine never has to refuse a batch.
+    options.queue_records_max = usize::MAX / 2;
+    options.queue_bytes_max = usize::MAX / 2;
+    opening::open(
+        &args.dir,
+        &Config {
+            options,
+            ..config.clone()
+        },
+        stop,
+        output,
+    )
+    .map(Some)
+}
+
+fn journals(args: &Append, sources: &[Source]) -> Outcome<Journals> {
+    let receipts = match args.receipts.as_deref() {
+        Some(path) if path.as_os_str() == "-" => {
+            Some(Journal::standard_output().map_err(|error| failed("write standard output", &error))?)
+        }
+        Some(path) => Some(Journal::create(path)?),
+        None => None,
+    };
+    let rejects = args.rejects.as_deref().map(Journal::create).transpose()?;
+    Ok(Journals {
+        receipts,
+        rejects,
+        names: sources.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn limits(args: &Append, line_bytes: usize) -> Limits {
+    Limits {
+        lines: args.batch,
+        bytes: BATCH_BYTES,
+        line_bytes,
+    }
+}
+
+fn rules(args: &Append, line_bytes_max: usize) -> Rules {
+    Rules {
+        members: args.members.clone(),
+        crlf: args.crlf,
+        passes_over_bad: args.rejects.is_some(),
+        line_bytes_max,
+    }
+}
+
+/// One maker for each core.
+fn makers(ledger: Option<&Ledger>, body_bytes_max: usize) -> Vec<Maker> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let maker = || match ledger {
+        Some(ledger) => Maker::Ledger(ledger.drafter()),
+        None => Maker::Dry {
+            checker: Box::new(Checker::new()),
+            body_bytes_max,
+        },
+    };
+    std::iter::repeat_with(maker).take(threads).collect()
+}
+
+fn failed(doing: &str, error: &io::Error) -> Failure {
+    Problem::new(
+        Exit::Unavailable,
+        "unavailable",
+        format!("cannot {doing}: {error}"),
+    )
+    .into()
+}

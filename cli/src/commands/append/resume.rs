@@ -1,0 +1,190 @@
+//! The command that goes on where a load stopped.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::record::Place;
+use crate::args::Append;
+use crate::input::{Packing, Source, packing_of};
+
+/// Long options of `append` that take no value; the argument after any other `--option` is its value.
+const FLAGS: [&str; 7] = [
+    "--json",
+    "--quiet",
+    "--verbose",
+    "--atomic",
+    "--strict",
+    "--crlf",
+    "--dry-run",
+];
+
+/// The commands that store the lines from `next` on, as the shell takes them. `typed` are the arguments as they were
+/// typed, without the program's name.
+pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[OsString]) -> Vec<String> {
+    let rest = &sources[next.source..];
+    let Some((first, others)) = rest.split_first() else {
+        return Vec::new();
+    };
+    let others: Vec<_> = others.iter().map(shell_name).collect();
+    if next.line == 1 {
+        let names: Vec<_> = rest.iter().map(shell_name).collect();
+        return vec![command(args, typed, &names)];
+    }
+    let from = next.line;
+    let mut commands = vec![match first {
+        Source::Standard => format!(
+            "{} < (the same input, from line {from} on)",
+            command(args, typed, &["-".to_owned()])
+        ),
+        Source::File(path) => {
+            let name = shell_name(first);
+            let lines = match packing_of(path) {
+                Packing::None => format!("tail -n +{from} {name}"),
+                Packing::Gzip => format!("gzip -dc {name} | tail -n +{from}"),
+                Packing::Zstd => format!("zstd -dc {name} | tail -n +{from}"),
+            };
+            format!("{lines} | {}", command(args, typed, &["-".to_owned()]))
+        }
+    }];
+    if !others.is_empty() {
+        commands.push(command(args, typed, &others));
+    }
+    commands
+}
+
+/// What was typed, with other inputs, and new names for the files that must be new.
+fn command(args: &Append, typed: &[OsString], inputs: &[String]) -> String {
+    let mut words = vec!["ledgerstone".to_owned()];
+    let mut placed = false;
+    let mut is_value = false;
+    for word in typed {
+        let text = word.to_string_lossy();
+        let is_input = !is_value && args.files.iter().any(|file| file.as_os_str() == word);
+        let is_new = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == word);
+        let must_be_new = is_value && word != "-" && (is_new(&args.rejects) || is_new(&args.receipts));
+        is_value = !is_value && text.starts_with("--") && !text.contains('=') && !FLAGS.contains(&&*text);
+        if is_input {
+            if !placed {
+                words.extend_from_slice(inputs);
+            }
+            placed = true;
+        } else if must_be_new {
+            words.push(quote(next_name(Path::new(word)).as_os_str()));
+        } else {
+            words.push(quote(word));
+        }
+    }
+    if !placed {
+        words.extend_from_slice(inputs);
+    }
+    words.join(" ")
+}
+
+fn shell_name(source: &Source) -> String {
+    match source {
+        Source::Standard => "-".to_owned(),
+        Source::File(path) if path.as_os_str().as_encoded_bytes().starts_with(b"-") => {
+            format!("./{}", quote(path.as_os_str()))
+        }
+        Source::File(path) => quote(path.as_os_str()),
+    }
+}
+
+/// `NAME.2`, or the first number after it that is free.
+fn next_name(path: &Path) -> PathBuf {
+    let numbered = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    (2..)
+        .map(numbered)
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| numbered(2))
+}
+
+/// A word as a POSIX shell takes it.
+fn quote(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@+%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn resumed(typed: &[&str], source: usize, line: u64) -> Vec<String> {
+        let Command::Append(args) = Cli::parse_from(std::iter::once(&"ledgerstone").chain(typed)).command
+        else {
+            panic!("append was typed");
+        };
+        let sources = args.files.iter().map(|file| match file.to_str() {
+            Some("-") => Source::Standard,
+            _ => Source::File(file.clone()),
+        });
+        let typed: Vec<_> = typed.iter().map(OsString::from).collect();
+        commands(
+            &args,
+            &sources.collect::<Vec<_>>(),
+            Place { source, line },
+            &typed,
+        )
+    }
+
+    #[test]
+    fn the_command_goes_on_with_the_first_line_that_is_not_stored() {
+        let typed = [
+            "append",
+            "led ger",
+            "a.jsonl",
+            "it's.jsonl",
+            "--kind",
+            "k",
+            "--batch=10",
+        ];
+        assert_eq!(
+            resumed(&typed, 0, 1001),
+            [
+                "tail -n +1001 a.jsonl | ledgerstone append 'led ger' - --kind k --batch=10",
+                r"ledgerstone append 'led ger' 'it'\''s.jsonl' --kind k --batch=10",
+            ]
+        );
+        assert_eq!(
+            resumed(&typed, 1, 1),
+            [r"ledgerstone append 'led ger' 'it'\''s.jsonl' --kind k --batch=10"]
+        );
+    }
+
+    #[test]
+    fn values_that_look_like_inputs_stay_and_new_files_get_new_names() {
+        let typed = [
+            "--json",
+            "append",
+            "l",
+            "-",
+            "--kind",
+            "k",
+            "--receipts",
+            "-",
+            "--tenant",
+            "l",
+        ];
+        let expected = [
+            "ledgerstone --json append l - --kind k --receipts - --tenant l < (the same input, from line 5 on)",
+        ];
+        assert_eq!(resumed(&typed, 0, 5), expected);
+        let typed = ["append", "l", "k", "--rejects", "/nowhere/bad", "--kind", "k"];
+        assert_eq!(
+            resumed(&typed, 0, 2),
+            ["tail -n +2 k | ledgerstone append l - --rejects /nowhere/bad.2 --kind k"]
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! Opening a ledger as the command line does: which key, how long to wait, and what is said of what opening did.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledgerstone_engine::clock::{Clock as _, SystemClock};
+use ledgerstone_engine::keystore::FileKeys;
+use ledgerstone_engine::storage::disk::Disk;
+use ledgerstone_engine::{Error, ErrorKind, Ledger, Reader, Recovered};
+use ledgerstone_formats::names::{FileName, QUARANTINE_DIR};
+use ledgerstone_formats::records::system::Genesis;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::failure::{Outcome, Problem};
+use crate::output::Output;
+use crate::signals::Stop;
+
+/// How often a held ledger is asked for again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The files of the ledger in this directory, whether there is one or not.
+pub(crate) fn storage(dir: &Path) -> Arc<Disk> {
+    Arc::new(Disk::new(dir))
+}
+
+/// A reader, without the lock.
+pub(crate) fn reader(dir: &Path) -> Outcome<Reader> {
+    Reader::open(storage(dir)).map_err(|error| in_directory(dir, &error).into())
+}
+
+/// The ledger's identity; an error where there is no ledger.
+pub(crate) fn identity(dir: &Path) -> Outcome<Genesis> {
+    Ok(reader(dir)?.genesis().clone())
+}
+
+/// Where the key and the head beside it are. A ledger without a verifier key has only the head.
+pub(crate) fn keys(dir: &Path, signed: bool, signing_key: Option<&Path>) -> Outcome<FileKeys> {
+    let (keys, path) = match signing_key {
+        _ if !signed => (FileKeys::unsigned(dir), dir),
+        Some(path) => (FileKeys::at(path), path),
+        None => (FileKeys::beside(dir), dir),
+    };
+    keys.map_err(|error| Problem::file("find the key beside it", path, &error).into())
+}
+
+/// Opens a ledger for writing. What recovery did is said on standard error; a ledger that can only be read is an error.
+pub(crate) fn open(dir: &Path, config: &Config, stop: &Stop, output: &Output) -> Outcome<Ledger> {
+    let (ledger, recovered) = open_as_is(dir, config, stop, output)?;
+    match recovered.read_only {
+        Some(error) => Err(in_directory(dir, &error).into()),
+        None => Ok(ledger),
+    }
+}
+
+/// The same, and a ledger that can only be read is opened all the same.
+pub(crate) fn open_as_is(
+    dir: &Path,
+    config: &Config,
+    stop: &Stop,
+    output: &Output,
+) -> Outcome<(Ledger, Recovered)> {
+    let signed = identity(dir)?.vkey.is_some();
+    let keys = Arc::new(keys(dir, signed, config.signing_key.as_deref())?);
+    if let Some(path) = keys.key_path() {
+        output.detail(format_args!("signing key: {}", path.display()));
+    }
+    let clock = SystemClock::new();
+    loop {
+        let error = match Ledger::open(storage(dir), keys.clone(), config.options.clone()) {
+            Ok((ledger, recovered)) => {
+                tell(&recovered, output);
+                return Ok((ledger, recovered));
+            }
+            Err(error) => error,
+        };
+        if error.kind() != ErrorKind::Held || clock.monotonic() >= config.lock_wait {
+            return Err(in_directory(dir, &error).into());
+        }
+        if let Some(signal) = stop.wait(RETRY) {
+            let message = "stopped while another process held the ledger; nothing was done";
+            return Err(Problem::new(Exit::Stopped(signal), "stopped", message).into());
+        }
+    }
+}
+
+/// An engine's error with the ledger's directory, which the engine does not know by name.
+pub(crate) fn in_directory(dir: &Path, error: &Error) -> Problem {
+    let mut problem = Problem::from(error);
+    problem.file = Some(match &problem.file {
+        Some(file) => dir.join(file).display().to_string(),
+        None => dir.display().to_string(),
+    });
+    problem
+}
+
+fn tell(recovered: &Recovered, output: &Output) {
+    if let Some(torn) = &recovered.torn {
+        output.warn(format_args!(
+            "an interrupted append had left {} bytes after the last whole group of {}: they are set aside in {}/ and \
+             the ledger says so",
+            torn.length,
+            FileName::Segment(torn.segment),
+            QUARANTINE_DIR
+        ));
+    }
+    if let Some(adopted) = &recovered.adopted {
+        output.warn(format_args!(
+            "records {} to {} were whole but past the newest head, which covers {}: they are kept and the ledger says so",
+            adopted.first, adopted.last, adopted.head_size
+        ));
+    }
+    for name in &recovered.recorded {
+        output.warn(format_args!(
+            "{QUARANTINE_DIR}/{name} was set aside earlier; the ledger says so only now"
+        ));
+    }
+    for note in &recovered.notes {
+        output.warn(format_args!("note: {note}"));
+    }
+}
