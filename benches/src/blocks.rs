@@ -9,24 +9,25 @@ use crate::error::Error;
 /// Blocks that may wait between two stages, for each parsing thread: memory is bounded by this, not by the file.
 const BLOCKS_WAITING: usize = 1;
 
-/// Reads blocks of `lines` lines, calls `parse` on `threads` threads and `take` on this one, in order.
+/// Reads blocks of `lines` lines, parses them on `threads` threads, each with a parser of its own, and calls `take` on
+/// this one, in order.
 ///
 /// # Errors
 /// The first error met in the order of the file.
-pub fn in_order<T: Send>(
+pub fn in_order<T: Send, P: FnMut(Vec<u8>) -> Result<T, Error> + Send>(
     input: impl BufRead + Send,
     lines: usize,
     threads: usize,
-    parse: impl Fn(Vec<u8>) -> Result<T, Error> + Sync,
+    parser: impl Fn() -> P,
     mut take: impl FnMut(T) -> Result<(), Error>,
 ) -> Result<(), Error> {
     thread::scope(|scope| {
-        let parse = &parse;
         let mut read_ends = Vec::new();
         let mut parsed_ends = Vec::new();
         for _ in 0..threads {
             let (read, blocks) = mpsc::sync_channel(BLOCKS_WAITING);
             let (parsed, results) = mpsc::sync_channel(BLOCKS_WAITING);
+            let parse = parser();
             scope.spawn(move || work(&blocks, parse, &parsed));
             read_ends.push(read);
             parsed_ends.push(results);
@@ -56,11 +57,11 @@ fn deal(mut input: impl BufRead, lines: usize, threads: &[SyncSender<io::Result<
 
 fn work<T>(
     blocks: &Receiver<io::Result<Vec<u8>>>,
-    parse: impl Fn(Vec<u8>) -> Result<T, Error>,
+    mut parse: impl FnMut(Vec<u8>) -> Result<T, Error>,
     results: &SyncSender<Result<T, Error>>,
 ) {
     for block in blocks {
-        let result = block.map_err(Error::from).and_then(&parse);
+        let result = block.map_err(Error::from).and_then(&mut parse);
         if results.send(result).is_err() {
             return;
         }
@@ -93,7 +94,7 @@ mod tests {
                 blocks += 1;
                 Ok(())
             };
-            in_order(text.as_bytes(), 10, threads, Ok, take).unwrap();
+            in_order(text.as_bytes(), 10, threads, || Ok, take).unwrap();
             assert_eq!((back, blocks), (text.clone().into_bytes(), 101));
         }
     }
@@ -109,10 +110,16 @@ mod tests {
             }
         };
         let mut taken = 0;
-        let result = in_order(text.as_bytes(), 1, 2, parse, |_| {
-            taken += 1;
-            Ok(())
-        });
+        let result = in_order(
+            text.as_bytes(),
+            1,
+            2,
+            || parse,
+            |_| {
+                taken += 1;
+                Ok(())
+            },
+        );
         assert!(matches!(result, Err(Error::Stopped)));
         assert_eq!(taken, 50);
     }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io;
 
+use ledgerstone_formats::ids::IdError;
+use ledgerstone_formats::record::RecordError;
+
 /// What went wrong, with its cause.
 #[derive(Debug)]
 pub enum Error {
@@ -10,6 +13,12 @@ pub enum Error {
     Io(io::Error),
     /// A body of the workload is not what the generator writes.
     Json(serde_json::Error),
+    /// The ledger.
+    Engine(ledgerstone_engine::Error),
+    /// A value of the workload is none that a header holds.
+    Id(IdError),
+    /// A stored line is no record.
+    Record(RecordError),
     /// The peer.
     Sqlite(rusqlite::Error),
     /// A thread of the workload ended before its work was done; its own error is told too.
@@ -21,6 +30,9 @@ impl fmt::Display for Error {
         match self {
             Self::Io(error) => write!(f, "input or output: {error}"),
             Self::Json(error) => write!(f, "workload: {error}"),
+            Self::Engine(error) => write!(f, "ledger: {error}"),
+            Self::Id(error) => write!(f, "workload: {error}"),
+            Self::Record(error) => write!(f, "stored line: {error}"),
             Self::Sqlite(error) => write!(f, "SQLite: {error}"),
             Self::Stopped => f.write_str("a thread of the workload stopped early"),
         }
@@ -44,5 +56,23 @@ impl From<serde_json::Error> for Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<ledgerstone_engine::Error> for Error {
+    fn from(error: ledgerstone_engine::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<IdError> for Error {
+    fn from(error: IdError) -> Self {
+        Self::Id(error)
+    }
+}
+
+impl From<RecordError> for Error {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
     }
 }

@@ -11,8 +11,6 @@ pub enum Unit {
     PerSecond,
     /// Microseconds.
     Micros,
-    /// Bytes for each entry.
-    BytesEach,
 }
 
 /// Which side of the bar is good.
@@ -24,13 +22,15 @@ pub enum Bar {
     AtMost(f64),
     /// Shown for comparison only.
     None,
+    /// Below this many times the other, the machine was in trouble: the run says nothing.
+    Sane(f64),
 }
 
 impl Bar {
     /// Whether a ratio passes; `None` where there is no bar.
     pub fn is_met(self, ratio: f64) -> Option<bool> {
         match self {
-            Self::AtLeast(bar) => Some(ratio >= bar),
+            Self::AtLeast(bar) | Self::Sane(bar) => Some(ratio >= bar),
             Self::AtMost(bar) => Some(ratio <= bar),
             Self::None => None,
         }
@@ -87,6 +87,8 @@ impl Row {
                 )
             }
             (Bar::None, _) => "-".to_owned(),
+            (Bar::Sane(bar), Some(true)) => format!(">= {bar:.2}: as expected"),
+            (Bar::Sane(bar), _) => format!(">= {bar:.2}: NOT A RUN"),
         };
         [
             self.figure.clone(),
@@ -134,7 +136,6 @@ fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond => format!("{} /s", thousands(value)),
         Unit::Micros => format!("{} µs", thousands(value)),
-        Unit::BytesEach => format!("{} B", thousands(value)),
     }
 }
 

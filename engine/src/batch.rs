@@ -1,5 +1,7 @@
 //! What a producer hands over, and what he gets back.
 
+use std::sync::Arc;
+
 use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::ids::EntityId;
@@ -8,9 +10,13 @@ use ledgerstone_formats::time::Timestamp;
 
 use crate::error::{Error, ErrorKind};
 
-/// Records that are stored together or not at all, in this order.
+/// Records that are stored together or not at all, in this order. Cheap to clone, so that a batch refused by a full
+/// queue can be submitted again.
 #[derive(Debug, Clone, Default)]
-pub struct Batch {
+pub struct Batch(Arc<Records>);
+
+#[derive(Debug, Clone, Default)]
+struct Records {
     drafts: Vec<Draft>,
     bytes: usize,
 }
@@ -27,51 +33,52 @@ impl Batch {
     /// `Invalid` where a commit group could not hold the batch any more: 65,536 records or 64 MiB. The draft is lost,
     /// the batch is as it was.
     pub fn push(&mut self, draft: Draft) -> Result<(), Error> {
-        let bytes = self.bytes + draft.line_bytes_max();
-        if self.drafts.len() == GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX {
+        let bytes = self.0.bytes + draft.line_bytes_max();
+        if self.0.drafts.len() == GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX {
             let message = format!(
                 "a batch holds at most {GROUP_RECORDS_MAX} records and {GROUP_BYTES_MAX} bytes of lines"
             );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        self.bytes = bytes;
-        self.drafts.push(draft);
+        let records = Arc::make_mut(&mut self.0);
+        records.bytes = bytes;
+        records.drafts.push(draft);
         Ok(())
     }
 
     /// True when a draft of this size still fits.
     pub fn has_room_for(&self, draft: &Draft) -> bool {
-        self.drafts.len() < GROUP_RECORDS_MAX && self.bytes + draft.line_bytes_max() <= GROUP_BYTES_MAX
+        self.0.drafts.len() < GROUP_RECORDS_MAX && self.0.bytes + draft.line_bytes_max() <= GROUP_BYTES_MAX
     }
 
     /// How many records.
     pub fn len(&self) -> usize {
-        self.drafts.len()
+        self.0.drafts.len()
     }
 
     /// True when there is no record in it.
     pub fn is_empty(&self) -> bool {
-        self.drafts.is_empty()
+        self.0.drafts.is_empty()
     }
 
     /// An upper bound of the bytes of its lines.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.0.bytes
     }
 
     /// Its records, in order.
     pub fn drafts(&self) -> &[Draft] {
-        &self.drafts
+        &self.0.drafts
     }
 }
 
 impl From<Draft> for Batch {
     fn from(draft: Draft) -> Self {
         let bytes = draft.line_bytes_max();
-        Self {
+        Self(Arc::new(Records {
             drafts: vec![draft],
             bytes,
-        }
+        }))
     }
 }
 

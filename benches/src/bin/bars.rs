@@ -5,16 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ledgerstone_benches::base;
 use ledgerstone_benches::error::Error;
 use ledgerstone_benches::machine::{Machine, is_in_memory};
 use ledgerstone_benches::rounds::Setting;
 use ledgerstone_benches::table::{self, Row};
+use ledgerstone_benches::{base, p2, p3};
 
 const USAGE: &str = "\
 usage: bars [--quick] [--rounds N] [--dir DIR] [--seed N] [NAME…]
 
 names:  base   SQLite and the bare loops by themselves: is the machine in order?
+        P2     one writer, one record at a time
+        P3     a file of JSON lines into a sealed ledger
 without a name: all of them
 
   --quick     fewer entries: to see that it works, not to quote
@@ -44,10 +46,20 @@ struct Bar {
     measure: fn(&Setting) -> Result<Vec<Row>, Error>,
 }
 
-const BARS: [Bar; 1] = [Bar {
-    name: "base",
-    measure: base::run,
-}];
+const BARS: [Bar; 3] = [
+    Bar {
+        name: "base",
+        measure: base::run,
+    },
+    Bar {
+        name: "P2",
+        measure: p2::run,
+    },
+    Bar {
+        name: "P3",
+        measure: p3::run,
+    },
+];
 
 struct Arguments {
     quick: bool,

@@ -5,6 +5,8 @@ use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread;
 use std::time::Duration;
 
+use ledgerstone_formats::line::lines;
+
 use super::{Row, Writer, create};
 use crate::blocks;
 use crate::entries::Entry;
@@ -90,14 +92,14 @@ pub fn load(dir: &Path, bodies: &Path, batch: usize, threads: usize) -> Result<D
     let mut writer = Writer::new(&connection)?;
     let whole = Stopwatch::start();
     let parse = |block: Vec<u8>| -> Result<Vec<Row>, Error> {
-        block
-            .trim_ascii_end()
-            .split(|byte| *byte == b'\n')
-            .map(|body| Ok(Row::parse(body)?))
-            .collect()
+        lines(&block).map(|body| Ok(Row::parse(body)?)).collect()
     };
-    blocks::in_order(files::open(bodies)?, batch, threads, parse, |rows| {
-        Ok(writer.append(&rows)?)
-    })?;
+    blocks::in_order(
+        files::open(bodies)?,
+        batch,
+        threads,
+        || parse,
+        |rows| Ok(writer.append(&rows)?),
+    )?;
     Ok(whole.elapsed())
 }

@@ -10,6 +10,9 @@ use crate::commit::queue::Queue;
 use crate::error::{Error, ErrorKind};
 use crate::stats::Stats;
 
+/// The notary has nothing to do for so long, unless it is told.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// A segment and how much of it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentInfo {
@@ -146,19 +149,21 @@ impl Shared {
         }
     }
 
-    /// Makes a group visible. The notary is woken only for an ended segment: for heads it has its timer.
+    /// Makes a group visible. The notary is woken for an ended segment and for the first record past the head; for
+    /// those after it the timer runs.
     pub(crate) fn publish(&self, published: Published, now: Duration, group: (u64, u64)) {
         let mut state = self.state();
-        let ended = published.ended.len() != state.published.ended.len();
-        if published.chain.next_seq() > state.published.chain.next_seq() {
-            state.unheaded_since.get_or_insert(now);
+        let mut news = published.ended.len() != state.published.ended.len();
+        if published.chain.next_seq() > state.published.chain.next_seq() && state.unheaded_since.is_none() {
+            state.unheaded_since = Some(now);
+            news = true;
         }
         state.published = published;
         state.stats.groups += u64::from(group.0 > 0);
         state.stats.records += group.0;
         state.stats.bytes += group.1;
         drop(state);
-        if ended {
+        if news {
             self.changed.notify_all();
         }
     }
@@ -218,22 +223,20 @@ impl Shared {
         }
     }
 
-    /// Waits until something is due, or `timeout`.
-    pub(crate) fn wait_for_notary_work(
-        &self,
-        now: Duration,
-        head_delay_max: Duration,
-        timeout: Duration,
-    ) -> NotaryWork {
+    /// Waits until something is due, or an eighth of a head's delay when records wait for one: what was written
+    /// meanwhile is read back then, so that little is left to read when the head is due.
+    pub(crate) fn wait_for_notary_work(&self, now: Duration, head_delay_max: Duration) {
         let state = self.state();
         let work = Self::work_of(&state, now, head_delay_max);
         let seal_due = state.published.ended.len() > state.notarized.sealed;
-        if work.sign || work.last || seal_due {
-            return work;
+        if !(work.sign || work.last || seal_due) {
+            let timeout = if state.unheaded_since.is_some() {
+                head_delay_max / 8
+            } else {
+                IDLE_MAX
+            };
+            drop(self.changed.wait_timeout(state, timeout));
         }
-        let waited = self.changed.wait_timeout(state, timeout);
-        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        Self::work_of(&state, now + timeout, head_delay_max)
     }
 
     /// Waits until a head covers `size` records.

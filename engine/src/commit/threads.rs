@@ -78,7 +78,8 @@ fn run_writer(mut writer: Writer) {
 fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_delay_max: Duration) {
     let _latch = LatchOnPanic(Arc::clone(shared));
     loop {
-        let work = shared.wait_for_notary_work(clock.monotonic(), head_delay_max, head_delay_max / 8);
+        shared.wait_for_notary_work(clock.monotonic(), head_delay_max);
+        let work = shared.notary_work(clock.monotonic(), head_delay_max);
         let done = notary.advance(&work.published).and_then(|()| {
             if work.sign {
                 notary.sign()?;

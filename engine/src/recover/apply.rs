@@ -196,12 +196,10 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
             let file = means.storage.reopen(&FileName::Segment(info.first), info.bytes);
             let file =
                 file.map_err(|error| Error::io("the open segment cannot be opened to append", error))?;
-            // Of an empty segment the audit still tells the one before.
-            let first_at = plan.audit.first_at().filter(|_| info.bytes > 0);
             Ok(Active {
                 first: info.first,
                 bytes: info.bytes,
-                first_at,
+                first_at: plan.audit.first_at(),
                 file,
             })
         })

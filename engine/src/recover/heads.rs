@@ -155,6 +155,11 @@ impl Heads {
         self.known.iter().map(|known| known.head.size).max().unwrap_or(0)
     }
 
+    /// Whether a head covers exactly so many records.
+    pub(crate) fn has_size(&self, size: u64) -> bool {
+        self.known.iter().any(|known| known.head.size == size)
+    }
+
     /// Compares the tree with every head at its size.
     pub(crate) fn check_root(&self, tree: &Frontier) -> Result<(), Finding> {
         let mut at_size = self

@@ -91,6 +91,7 @@ impl Inventory {
                 Err(finding) => inventory.findings.push(finding),
             }
         }
+        inventory.measure_again(storage)?;
         inventory.report_newer_names();
         inventory.check_run();
         Ok(inventory)
@@ -109,6 +110,20 @@ impl Inventory {
     /// Segments after the run of seals.
     pub(crate) fn unsealed(&self) -> &[Found] {
         &self.segments[self.sealed().len()..]
+    }
+
+    /// Lengths of all segments but the last are final once a later one is there; when the directory was listed the
+    /// writer may still have been at one of them.
+    fn measure_again(&mut self, storage: &dyn Storage) -> Result<(), Error> {
+        let last = self.segments.len().saturating_sub(1);
+        for (index, found) in self.segments.iter_mut().enumerate() {
+            if found.len.is_some() && (index < last || found.has_seal_file) {
+                let name = FileName::Segment(found.first);
+                // One that cannot be opened keeps the length it was listed with: whoever reads it says why.
+                found.len = storage.open(&name).and_then(|file| file.len()).ok().or(found.len);
+            }
+        }
+        Ok(())
     }
 
     fn report_newer_names(&mut self) {

@@ -219,8 +219,8 @@ impl<'a> Planner<'a> {
                 );
                 return Ok(());
             }
-            // Nothing is lost of an empty last segment: it was made and not written to.
-            let is_last = unsealed[index + 1..].iter().all(|later| later.len == Some(0));
+            // A segment is begun only when the last group before it is synced: only the very last can be torn.
+            let is_last = index + 1 == unsealed.len();
             if index > 0 {
                 self.plan.audit.begin_segment();
             }
@@ -328,22 +328,15 @@ impl<'a> Planner<'a> {
                 .read_at(whole, &mut bytes)?;
             classify(whole, &bytes[..read], self.plan.audit.chain(), whole == 0)
         };
+        let torn = TornTail {
+            segment: first,
+            offset: whole,
+            length,
+        };
         match judged {
             Tail::Filler => self.plan.filler = Some((first, whole)),
-            Tail::Torn => {
-                self.plan.torn = Some(TornTail {
-                    segment: first,
-                    offset: whole,
-                    length,
-                })
-            }
-            Tail::Damage(_) if accept_torn => {
-                self.plan.torn = Some(TornTail {
-                    segment: first,
-                    offset: whole,
-                    length,
-                });
-            }
+            Tail::Torn => self.plan.torn = Some(torn),
+            Tail::Damage(_) if accept_torn => self.plan.torn = Some(torn),
             Tail::Damage(cause) => {
                 let cause = format!("{}; not what an interrupted append leaves: {cause}", damage.cause);
                 self.plan.findings.push(Finding { cause, ..damage });

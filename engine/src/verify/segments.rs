@@ -1,5 +1,7 @@
 //! The walk over all segments: one fault gives one place, and what stands after it is checked from the next seal on.
 
+use std::collections::HashSet;
+
 use ledgerstone_formats::limits::LINE_BYTES_MAX;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{NewerRecord, Record, RecordError, whole_line_within};
@@ -45,6 +47,10 @@ pub(crate) struct Walk<'a> {
     counters: Counters,
     /// A line was lost or altered somewhere: counters prove nothing any more.
     damaged: bool,
+    /// The lines hold together and are not those of a head.
+    rewritten: bool,
+    /// Sizes of heads that were compared with the tree.
+    compared: HashSet<u64>,
 }
 
 /// How reading a segment ended.
@@ -84,6 +90,8 @@ impl<'a> Walk<'a> {
             audit: Some(Audit::from_genesis()),
             counters: Counters::default(),
             damaged: false,
+            rewritten: false,
+            compared: HashSet::new(),
         }
     }
 
@@ -171,8 +179,13 @@ impl<'a> Walk<'a> {
         if let Some(end) = stopped {
             return end;
         }
+        // A group that lacks lines stops the reading just as bytes without an LF do.
+        let unfinished = self
+            .audit
+            .as_ref()
+            .is_some_and(|audit| audit.chain().next_seq() != audit.next_seq());
         let offset = reader.offset();
-        if offset < len {
+        if offset < len || unfinished {
             return End::Stopped {
                 offset,
                 line: state.line + 1,
@@ -231,8 +244,16 @@ impl<'a> Walk<'a> {
                 .feed_checked(line, &record)
                 .map_err(|error| altered(error.to_string()))?;
             if audit.chain().next_seq() == audit.next_seq() {
-                let check = self.heads.check_root(audit.tree());
-                if let Err(finding) = check {
+                self.compared.extend(
+                    self.heads
+                        .has_size(audit.tree().size())
+                        .then_some(audit.tree().size()),
+                );
+                // Every later head differs too: the first place is the one that tells.
+                if !self.rewritten
+                    && let Err(finding) = self.heads.check_root(audit.tree())
+                {
+                    self.rewritten = true;
                     self.report.extend([finding
                         .in_file(FileName::Segment(state.first))
                         .at_seq(state.first)]);
@@ -323,7 +344,7 @@ impl<'a> Walk<'a> {
             Some((code, cause)) => Finding::new(code, cause),
             None if self.is_cut(found, offset, len) => Finding::new(
                 Code::Truncated,
-                format!("the file ends inside the record with seq {seq}"),
+                format!("the file ends before the record with seq {seq} is whole"),
             ),
             None => Finding::new(Code::Altered, "something else stands where the line ends"),
         };
@@ -428,13 +449,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// After a fault the next segment is checked from what this one's seal proves.
+    /// After a fault the next segment is checked from what this one's seal proves. Lines that hold together are
+    /// followed on, whatever the seal says of them.
     fn resume_after(&mut self, found: &Found) {
-        let at_end = |audit: &Audit, seal: &SealFound| {
-            audit.tree().size() == seal.seal.tree_size && audit.tree().root() == seal.seal.root
-        };
         if let Some(seal) = &found.seal
-            && !self.audit.as_ref().is_some_and(|audit| at_end(audit, seal))
+            && self
+                .audit
+                .as_ref()
+                .is_none_or(|audit| audit.tree().size() != seal.seal.tree_size)
         {
             self.audit = Audit::after_seal(&seal.seal);
         }
@@ -451,6 +473,18 @@ impl<'a> Walk<'a> {
             return;
         }
         let watermark = self.heads.watermark();
+        let skipped = self
+            .heads
+            .known
+            .iter()
+            .map(|known| known.head.size)
+            .find(|size| !self.compared.contains(size));
+        if let Some(skipped) = skipped.filter(|_| !self.damaged) {
+            let cause = format!("no commit group ends at the {skipped} records that a head covers");
+            self.report
+                .extend([Finding::new(Code::Rewritten, cause).at_seq(skipped)]);
+            return;
+        }
         if size > watermark && self.report.held.is_none() && !self.heads.known.is_empty() && !self.damaged {
             let cause = format!(
                 "the records from seq {watermark} to {} are past the newest head and nobody holds the ledger: \
