@@ -60,7 +60,11 @@ const FORMATS: &[&str] = &["formats/src/"];
 const LIBRARIES: &[&str] = &["formats/src/", "engine/src/"];
 const SHIPPED: &[&str] = &["formats/src/", "engine/src/", "cli/src/"];
 
-const FILE_PLACES: &[&str] = &["engine/src/storage/disk.rs", "engine/src/keystore.rs", "cli/src/files.rs"];
+const FILE_PLACES: &[&str] = &[
+    "engine/src/storage/disk.rs",
+    "engine/src/keystore.rs",
+    "cli/src/files.rs",
+];
 /// The simulated disk has a module `fs` of its own.
 const FS_PLACES: &[&str] = &[
     "engine/src/storage/disk.rs",

@@ -2,12 +2,14 @@
 
 pub(crate) mod apply;
 pub(crate) mod heads;
+mod identity;
 mod inventory;
 mod plan;
+mod planner;
 mod tail;
 
 pub(crate) use heads::head_name;
+pub(crate) use identity::{is_genesis, read_identity};
 pub(crate) use inventory::{Found, Inventory, SealFound};
 pub use plan::{Adopted, Plan, TornTail, plan};
-pub(crate) use plan::{is_genesis, read_identity};
 pub(crate) use tail::{Tail, classify};

@@ -5,6 +5,7 @@ mod blocks;
 mod receipts;
 mod report;
 mod segments;
+mod stop;
 
 use ledgerstone_formats::names::FileName;
 

@@ -1,0 +1,371 @@
+//! How a plan is made: the inventory, then the lines that no seal covers, then the heads.
+
+use std::collections::HashSet;
+
+use ledgerstone_formats::checkpoint::VerifierKey;
+use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
+use ledgerstone_formats::records::system::{self, Genesis};
+
+use crate::commit::counters::Counters;
+use crate::commit::shared::SegmentInfo;
+use crate::error::Error;
+use crate::finding::{Code, Finding};
+use crate::keystore::KeyStore;
+use crate::limits::QUARANTINE_BYTES_MAX;
+use crate::options::Options;
+use crate::recover::heads::Heads;
+use crate::recover::identity::is_genesis;
+use crate::recover::plan::{Adopted, Plan, TornTail};
+use crate::recover::{Inventory, Tail, classify};
+use crate::segment::audit::{Audit, LineError};
+use crate::segment::lines::{LineReader, Piece};
+use crate::storage::Storage;
+
+pub(super) struct Planner<'a> {
+    storage: &'a dyn Storage,
+    inventory: Inventory,
+    plan: Plan,
+    /// Where the newest head's records end: segment and offset.
+    watermark_at: Option<(u64, u64)>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        storage: &'a dyn Storage,
+        keys: &dyn KeyStore,
+        genesis: &Genesis,
+        key: Option<&VerifierKey>,
+    ) -> Result<Self, Error> {
+        let inventory = Inventory::read(storage, genesis, key)?;
+        let mut heads = Heads::read(storage, Some(keys), genesis, key)?;
+        let mut findings = heads.findings.clone();
+        findings.extend(inventory.findings.iter().cloned());
+        let last_seal = inventory.sealed().last().and_then(|found| found.seal.as_ref());
+        if let Some(found) = last_seal {
+            heads.add_seal(&found.seal, found.head.clone());
+        }
+        let start = last_seal.map_or_else(
+            || Some(Audit::from_genesis()),
+            |found| Audit::after_seal(&found.seal),
+        );
+        let start = start.expect("a parsed seal has a frontier");
+        let prev_seal = last_seal.map_or(Hash::ZERO, |found| found.digest);
+        let watermark_at = (start.tree().size() == heads.watermark()).then(|| (start.segment(), 0));
+        let plan = Plan {
+            genesis: genesis.clone(),
+            heads,
+            findings,
+            torn: None,
+            filler: None,
+            adopted: None,
+            settle: Vec::new(),
+            unrecorded: Vec::new(),
+            notary_start: start.clone(),
+            prev_seal,
+            audit: start,
+            segments: Vec::new(),
+            last_is_active: false,
+            counters: Counters::default(),
+        };
+        Ok(Self {
+            storage,
+            inventory,
+            plan,
+            watermark_at,
+        })
+    }
+
+    pub(super) fn run(mut self, options: &Options) -> Result<Plan, Error> {
+        self.check_lengths();
+        if self.plan.findings.is_empty() {
+            self.read_unsealed(options)?;
+        }
+        if self.plan.findings.is_empty() {
+            self.compare_with_heads();
+        }
+        if self.plan.findings.is_empty() {
+            self.count()?;
+        }
+        Ok(self.plan)
+    }
+
+    fn check_lengths(&mut self) {
+        for found in self.inventory.sealed() {
+            let (Some(len), Some(sealed)) = (found.len, &found.seal) else {
+                continue;
+            };
+            self.plan.segments.push(SegmentInfo {
+                first: found.first,
+                bytes: sealed.seal.bytes,
+                sealed: true,
+            });
+            if len != sealed.seal.bytes {
+                let code = if len < sealed.seal.bytes {
+                    Code::Truncated
+                } else {
+                    Code::Altered
+                };
+                let cause = format!("{len} bytes long, its seal says {}", sealed.seal.bytes);
+                let finding = Finding::new(code, cause)
+                    .in_file(FileName::Segment(found.first))
+                    .at_seq(found.first);
+                self.plan.findings.push(finding);
+            }
+        }
+    }
+
+    fn read_unsealed(&mut self, options: &Options) -> Result<(), Error> {
+        let unsealed = self.inventory.unsealed().to_vec();
+        for (index, found) in unsealed.iter().enumerate() {
+            let Some(len) = found.len else { continue };
+            if found.first != self.plan.audit.next_seq() {
+                let cause = format!(
+                    "its name says seq {}, the records before end before it",
+                    found.first
+                );
+                let finding = Finding::new(Code::Missing, cause);
+                self.plan.findings.push(
+                    finding
+                        .in_file(FileName::Segment(found.first))
+                        .at_seq(self.plan.audit.next_seq()),
+                );
+                return Ok(());
+            }
+            // A segment is begun only when the last group before it is synced: only the very last can be torn.
+            let is_last = index + 1 == unsealed.len();
+            if index > 0 {
+                self.plan.audit.begin_segment();
+            }
+            self.read_segment(found.first, len, is_last, options.accept_torn)?;
+            if !self.plan.findings.is_empty() {
+                return Ok(());
+            }
+            let bytes = self.plan.audit.whole_bytes();
+            self.plan.segments.push(SegmentInfo {
+                first: found.first,
+                bytes,
+                sealed: false,
+            });
+            self.plan.last_is_active = index + 1 == unsealed.len();
+        }
+        Ok(())
+    }
+
+    fn read_segment(&mut self, first: u64, len: u64, is_last: bool, accept_torn: bool) -> Result<(), Error> {
+        let unreadable =
+            |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(first));
+        let mut reader = LineReader::open(self.storage, first, 0, len).map_err(unreadable)?;
+        let mut line = 0;
+        let stopped = loop {
+            line += 1;
+            match reader.next_piece().map_err(unreadable)? {
+                None => break None,
+                Some(Piece::Rest { offset, .. }) => break Some((offset, LineStop::Unfinished)),
+                Some(Piece::Line { offset, bytes }) => {
+                    if let Err(error) = self.feed(bytes) {
+                        break Some((offset, error));
+                    }
+                }
+            }
+        };
+        let stopped = match stopped {
+            Some((_, LineStop::Head(finding))) => {
+                self.plan.findings.push(finding.in_file(FileName::Segment(first)));
+                return Ok(());
+            }
+            Some((offset, LineStop::Line(error))) => {
+                let stop = if is_newer(&error) { Stop::Newer } else { Stop::Bad };
+                Some((offset, error.to_string(), stop))
+            }
+            Some((offset, LineStop::Unfinished)) => {
+                Some((offset, "the line is cut short".to_owned(), Stop::Cut))
+            }
+            None => None,
+        };
+        let (failed_seq, whole) = (self.plan.audit.next_seq(), self.plan.audit.whole_bytes());
+        self.plan.audit.back_to_whole_groups();
+        if whole == len {
+            return Ok(());
+        }
+        let cut = stopped.as_ref().is_none_or(|(_, _, stop)| *stop == Stop::Cut);
+        let (offset, cause, stop) =
+            stopped.unwrap_or_else(|| (whole, "the last group is cut short".to_owned(), Stop::Cut));
+        let (newer, file) = (stop == Stop::Newer, FileName::Segment(first));
+        let code = if newer { Code::Newer } else { Code::Altered };
+        let damage = Finding::new(code, cause)
+            .in_file(file.clone())
+            .at_seq(failed_seq)
+            .at_line(line, offset);
+        // Records under a head are no tail, whatever their shape: cutting them would lose what was acknowledged.
+        let missing = self.plan.heads.check_size(failed_seq).filter(|_| cut);
+        let under_head = self.plan.audit.tree().size() < self.plan.heads.watermark();
+        if newer || under_head || !is_last {
+            self.plan
+                .findings
+                .push(missing.map_or(damage, |missing| missing.in_file(file)));
+            return Ok(());
+        }
+        self.judge_tail(first, whole, len, damage, accept_torn)
+            .map_err(unreadable)
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), LineStop> {
+        let genesis_seq = self.plan.audit.next_seq() == 0;
+        let record =
+            self.plan
+                .audit
+                .feed(bytes)
+                .map_err(|error| match NewerRecord::parse_checked(bytes) {
+                    // A flipped bit in the version is no newer format: what every version keeps must hold.
+                    Err(bad) if is_newer(&error) => LineStop::Line(LineError::Record(bad)),
+                    _ => LineStop::Line(error),
+                })?;
+        if genesis_seq && !is_genesis(&record, &self.plan.genesis) {
+            let cause = "ledger.json is not the body of this genesis record";
+            return Err(LineStop::Head(Finding::new(Code::Evidence, cause).at_seq(0)));
+        }
+        let audit = &self.plan.audit;
+        if audit.chain().next_seq() == audit.next_seq() {
+            self.plan.heads.check_root(audit.tree()).map_err(LineStop::Head)?;
+            if audit.tree().size() == self.plan.heads.watermark() {
+                self.watermark_at = Some((audit.segment(), audit.whole_bytes()));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_tail(
+        &mut self,
+        first: u64,
+        whole: u64,
+        len: u64,
+        damage: Finding,
+        accept_torn: bool,
+    ) -> std::io::Result<()> {
+        let length = len - whole;
+        // Longer than a group with its filler and a sector: no single append leaves it, and it need not be read.
+        let judged = if length > QUARANTINE_BYTES_MAX {
+            Tail::Damage(format!("{length} bytes that are no whole group"))
+        } else {
+            let mut bytes = vec![0; usize::try_from(length).expect("bounded above")];
+            let read = self
+                .storage
+                .open(&FileName::Segment(first))?
+                .read_at(whole, &mut bytes)?;
+            classify(whole, &bytes[..read], self.plan.audit.chain(), whole == 0)
+        };
+        let torn = TornTail {
+            segment: first,
+            offset: whole,
+            length,
+        };
+        match judged {
+            Tail::Filler => self.plan.filler = Some((first, whole)),
+            Tail::Torn => self.plan.torn = Some(torn),
+            Tail::Damage(_) if accept_torn => self.plan.torn = Some(torn),
+            Tail::Damage(cause) => {
+                let cause = format!("{}; not what an interrupted append leaves: {cause}", damage.cause);
+                self.plan.findings.push(Finding { cause, ..damage });
+            }
+            Tail::Newer(version) => {
+                let cause = format!("written by a newer format, version {version}");
+                self.plan.findings.push(Finding {
+                    code: Code::Newer,
+                    cause,
+                    ..damage
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_with_heads(&mut self) {
+        let size = self.plan.audit.tree().size();
+        let watermark = self.plan.heads.watermark();
+        if let Some(finding) = self.plan.heads.check_size(size) {
+            self.plan.findings.push(finding);
+            return;
+        }
+        if size == watermark {
+            return;
+        }
+        let Some((segment, offset)) = self.watermark_at else {
+            let cause = format!("no commit group ends at the newest head's {watermark} records");
+            self.plan
+                .findings
+                .push(Finding::new(Code::Rewritten, cause).at_seq(watermark));
+            return;
+        };
+        self.plan.adopted = Some(Adopted {
+            first: watermark,
+            last: size - 1,
+            head_size: watermark,
+        });
+        for info in self.plan.segments.iter().filter(|info| info.first >= segment) {
+            let from = if info.first == segment { offset } else { 0 };
+            if from < info.bytes {
+                self.plan.settle.push((info.first, from, info.bytes));
+            }
+        }
+    }
+
+    /// Reads every header for the counters. The index sidecars of the find issue make this unnecessary.
+    fn count(&mut self) -> Result<(), Error> {
+        let mut recorded = HashSet::new();
+        for info in &self.plan.segments {
+            let unreadable =
+                |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(info.first));
+            let mut reader = LineReader::open(self.storage, info.first, 0, info.bytes).map_err(unreadable)?;
+            while let Some(piece) = reader.next_piece().map_err(unreadable)? {
+                let (offset, record) = match piece {
+                    Piece::Line { offset, bytes } => (offset, Record::parse(bytes)),
+                    Piece::Rest { offset, .. } => (offset, Err(RecordError::NoHash)),
+                };
+                let record = match record {
+                    Ok(record) => record,
+                    Err(error) => {
+                        let mut finding = Finding::new(Code::Altered, error.to_string());
+                        finding.offset = Some(offset);
+                        self.plan
+                            .findings
+                            .push(finding.in_file(FileName::Segment(info.first)));
+                        return Ok(());
+                    }
+                };
+                // A counter that is wrong is a finding of `verify`, and keeps no ledger from opening.
+                self.plan.counters.observe(&record.header).ok();
+                if record.header.kind == system::RECOVERY {
+                    recorded.insert(record.header.id.into_owned());
+                }
+            }
+        }
+        let unrecorded = self
+            .inventory
+            .quarantine
+            .iter()
+            .filter(|name| !recorded.contains(&name.to_string()));
+        self.plan.unrecorded = unrecorded.cloned().collect();
+        Ok(())
+    }
+}
+
+/// Why reading a segment stopped.
+enum LineStop {
+    Line(LineError),
+    Head(Finding),
+    Unfinished,
+}
+
+/// What kind of bytes reading stopped at.
+#[derive(PartialEq, Eq)]
+enum Stop {
+    Bad,
+    Cut,
+    Newer,
+}
+
+fn is_newer(error: &LineError) -> bool {
+    matches!(error, LineError::Record(RecordError::Newer(_)))
+}

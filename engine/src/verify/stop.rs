@@ -1,0 +1,110 @@
+//! What it means that reading a segment stopped: a cut, an altered line, or a tail that no head covers.
+
+use ledgerstone_formats::limits::LINE_BYTES_MAX;
+use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::record::whole_line_within;
+
+use crate::finding::{Code, Finding};
+use crate::limits::QUARANTINE_BYTES_MAX;
+use crate::recover::{Found, Tail, classify};
+use crate::segment::audit::Audit;
+use crate::verify::segments::{End, Walk};
+
+impl Walk<'_> {
+    /// Says what it means that reading stopped: a cut, an altered line, or a tail that no head covers.
+    pub(super) fn judge_stop(&mut self, index: usize, found: &Found, len: u64, end: End) {
+        let End::Stopped { offset, line, cause } = end else {
+            return;
+        };
+        if matches!(cause, Some((Code::Unreadable, _))) {
+            return;
+        }
+        let seq = self
+            .audit
+            .as_ref()
+            .map_or(found.first + line.saturating_sub(1), Audit::next_seq);
+        let file = FileName::Segment(found.first);
+        let later_records = self.inventory.segments[index + 1..]
+            .iter()
+            .any(|later| later.len != Some(0));
+        let covered = found.has_seal_file || later_records || self.whole_size() < self.heads.watermark();
+        if !covered
+            && self
+                .tail(found, len)
+                .is_some_and(|tail| self.report_tail(found, &tail, line, offset, seq))
+        {
+            return;
+        }
+        let finding = match cause {
+            Some((code, cause)) => Finding::new(code, cause),
+            None if self.is_cut(found, offset, len) => Finding::new(
+                Code::Truncated,
+                format!("the file ends before the record with seq {seq} is whole"),
+            ),
+            None => Finding::new(Code::Altered, "something else stands where the line ends"),
+        };
+        self.damaged = true;
+        self.report
+            .extend([finding.in_file(file).at_seq(seq).at_line(line, offset)]);
+        self.audit = None;
+    }
+
+    /// Records of whole groups, as far as the chain is known.
+    fn whole_size(&self) -> u64 {
+        self.audit.as_ref().map_or(0, |audit| audit.tree().size())
+    }
+
+    /// Bytes at the end without an LF are what a cut leaves, unless a whole line and more are among them.
+    fn is_cut(&self, found: &Found, offset: u64, len: u64) -> bool {
+        let length = usize::try_from(len - offset)
+            .unwrap_or(usize::MAX)
+            .min(LINE_BYTES_MAX + 1);
+        let mut bytes = vec![0; length];
+        let read = self
+            .storage
+            .open(&FileName::Segment(found.first))
+            .and_then(|file| file.read_at(offset, &mut bytes))
+            .unwrap_or(0);
+        whole_line_within(&bytes[..read]).is_none_or(|line| line >= read)
+    }
+
+    fn tail(&self, found: &Found, len: u64) -> Option<Tail> {
+        let audit = self.audit.as_ref()?;
+        let whole = audit.whole_bytes();
+        if len - whole > QUARANTINE_BYTES_MAX {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(len - whole).ok()?];
+        let read = self
+            .storage
+            .open(&FileName::Segment(found.first))
+            .ok()?
+            .read_at(whole, &mut bytes)
+            .ok()?;
+        Some(classify(whole, &bytes[..read], audit.chain(), whole == 0))
+    }
+
+    /// True when the tail explains why reading stopped.
+    fn report_tail(&mut self, found: &Found, tail: &Tail, line: u64, offset: u64, seq: u64) -> bool {
+        if let Some(audit) = &mut self.audit {
+            audit.back_to_whole_groups();
+        }
+        match tail {
+            Tail::Filler => true,
+            // Whoever holds the lock may be in the middle of a group.
+            Tail::Torn if self.report.held.is_some() => {
+                self.report
+                    .notes
+                    .push("an unfinished group is at the end: the ledger is being written".to_owned());
+                true
+            }
+            Tail::Torn => {
+                let cause = "a group that an interrupted append left unfinished; the next open sets it aside";
+                let finding = Finding::new(Code::Unfinished, cause).in_file(FileName::Segment(found.first));
+                self.report.extend([finding.at_seq(seq).at_line(line, offset)]);
+                true
+            }
+            Tail::Damage(_) | Tail::Newer(_) => false,
+        }
+    }
+}
