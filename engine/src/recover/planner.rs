@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ledgerstone_formats::checkpoint::VerifierKey;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
-use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
+use ledgerstone_formats::record::{NewerRecord, Record, RecordError, whole_line_within};
 use ledgerstone_formats::records::system::{self, Genesis};
 
 use crate::commit::counters::Counters;
@@ -162,7 +162,10 @@ impl<'a> Planner<'a> {
             line += 1;
             match reader.next_piece().map_err(unreadable)? {
                 None => break None,
-                Some(Piece::Rest { offset, .. }) => break Some((offset, LineStop::Unfinished)),
+                Some(Piece::Rest { offset, bytes }) => {
+                    let replaced = whole_line_within(bytes).is_some_and(|line| line < bytes.len());
+                    break Some((offset, LineStop::Unfinished { replaced }));
+                }
                 Some(Piece::Line { offset, bytes }) => {
                     if let Err(error) = self.feed(bytes) {
                         break Some((offset, error));
@@ -179,7 +182,11 @@ impl<'a> Planner<'a> {
                 let stop = if is_newer(&error) { Stop::Newer } else { Stop::Bad };
                 Some((offset, error.to_string(), stop))
             }
-            Some((offset, LineStop::Unfinished)) => {
+            Some((offset, LineStop::Unfinished { replaced: true })) => {
+                let cause = "something else stands where the line ends";
+                Some((offset, cause.to_owned(), Stop::Bad))
+            }
+            Some((offset, LineStop::Unfinished { replaced: false })) => {
                 Some((offset, "the line is cut short".to_owned(), Stop::Cut))
             }
             None => None,
@@ -355,7 +362,10 @@ impl<'a> Planner<'a> {
 enum LineStop {
     Line(LineError),
     Head(Finding),
-    Unfinished,
+    /// No LF comes; `replaced` says that a whole line and more is there.
+    Unfinished {
+        replaced: bool,
+    },
 }
 
 /// What kind of bytes reading stopped at.

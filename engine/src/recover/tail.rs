@@ -2,8 +2,10 @@
 
 use ledgerstone_formats::chain::ChainHead;
 use ledgerstone_formats::filler;
+use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::header::VERSION;
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, SECTOR_BYTES};
-use ledgerstone_formats::record::{Record, RecordError, whole_line_within};
+use ledgerstone_formats::record::{NewerRecord, Record, RecordError, whole_line_within};
 use ledgerstone_formats::time::Timestamp;
 
 /// What the bytes after the last whole group of the last segment are.
@@ -19,8 +21,8 @@ pub(crate) enum Tail {
     Newer(u64),
 }
 
-/// Judges the bytes `tail` at `offset` of the last segment, after whole groups up to `chain`. `begins_segment` says that
-/// no group of the segment is before them.
+/// Judges the bytes `tail` at `offset` of the last segment, after whole groups up to `chain`. `begins_segment` says
+/// that no group of the segment is before them.
 pub(crate) fn classify(offset: u64, tail: &[u8], chain: &ChainHead, begins_segment: bool) -> Tail {
     if filler::is_filler(offset, tail) {
         return Tail::Filler;
@@ -79,10 +81,8 @@ fn counted<'a>(offset: u64, tail: &'a [u8], stretch: &std::ops::Range<usize>, is
         return bytes;
     }
     let kept = bytes.len() - filler::trailing(offset + stretch.start as u64, bytes);
-    match bytes.get(kept) {
-        Some(b'\n') => &bytes[..=kept],
-        _ => &bytes[..kept],
-    }
+    let ends_a_line = bytes.get(kept) == Some(&b'\n') && !bytes[..kept].ends_with(b"\n");
+    &bytes[..kept + usize::from(ends_a_line)]
 }
 
 /// The one group that the valid lines of a tail belong to.
@@ -90,7 +90,8 @@ struct Group<'a> {
     chain: &'a ChainHead,
     begins_segment: bool,
     key: Option<(u64, u32, Timestamp)>,
-    last_seq: Option<u64>,
+    /// The number after the last line and its hash.
+    last: Option<(u64, Hash)>,
     lines: u32,
 }
 
@@ -100,7 +101,7 @@ impl<'a> Group<'a> {
             chain,
             begins_segment,
             key: None,
-            last_seq: None,
+            last: None,
             lines: 0,
         }
     }
@@ -109,6 +110,7 @@ impl<'a> Group<'a> {
         self.key.is_none_or(|(_, count, _)| self.lines < count)
     }
 
+    /// Takes what was written without a gap. `headless` says that unwritten bytes are before it.
     fn take_stretch(&mut self, bytes: &[u8], headless: bool) -> Result<(), Tail> {
         if let Some(bad) = bytes
             .iter()
@@ -120,55 +122,86 @@ impl<'a> Group<'a> {
         let lines = whole
             .split_inclusive(|byte| *byte == b'\n')
             .map(|line| &line[..line.len() - 1]);
+        // Nothing can be missing between two lines of a stretch, nor before the first of the tail.
+        let mut adjacent = !headless;
         for (index, line) in lines.enumerate() {
-            match self.take_line(line) {
+            adjacent = match valid(line) {
+                Ok(record) => self.take_line(&record, adjacent).map(|()| true)?,
                 // The end of a line whose beginning was never written.
-                Err(Tail::Damage(_)) if index == 0 && headless => {}
-                taken => taken?,
-            }
+                Err(Tail::Damage(_)) if index == 0 && headless => false,
+                Err(tail) => return Err(tail),
+            };
         }
-        self.check_cut_line(rest.trim_ascii_end())
+        let begun = !whole.is_empty() || !headless;
+        check_cut_line(rest, begun)
     }
 
-    fn take_line(&mut self, line: &[u8]) -> Result<(), Tail> {
+    /// Takes a valid line into the group. `adjacent` says that nothing is missing before it.
+    fn take_line(&mut self, record: &Record<'_>, adjacent: bool) -> Result<(), Tail> {
         let damage = |cause: String| Err(Tail::Damage(cause));
-        let record = match Record::parse(line) {
-            Ok(record) => record,
-            Err(RecordError::Newer(version)) => return Err(Tail::Newer(version)),
-            Err(error) => return damage(error.to_string()),
-        };
-        if let Err(error) = record.check_hashes() {
-            return damage(error.to_string());
-        }
         let key @ (first, _, at) = record.header.group_key();
-        let (seq, next) = (record.header.seq, self.chain.next_seq());
-        if first != next {
+        let (seq, prev, start) = (record.header.seq, record.header.prev, self.chain.next_seq());
+        if first != start {
             return damage(format!(
-                "a line of the group that begins at seq {first}, expected one that begins at {next}"
+                "a line of the group that begins at seq {first}, expected one that begins at {start}"
             ));
         }
         if *self.key.get_or_insert(key) != key {
             return damage("lines of two groups".to_owned());
         }
-        if self.last_seq.is_some_and(|last| seq <= last) {
-            return damage(format!("seq {seq} stands after a later one"));
-        }
         if !self.begins_segment && self.chain.last_at().is_some_and(|last| at <= last) {
             return damage(format!("its time {at} is not later than the group before"));
         }
-        if seq == next && record.header.prev != self.chain.last_hash() {
+        let (next, last_hash) = self.last.unwrap_or((start, self.chain.last_hash()));
+        if seq < next || adjacent && seq > next {
+            return damage(format!("seq {seq} stands where seq {next} belongs"));
+        }
+        if seq == next && prev != last_hash {
             return damage("it does not follow the record before".to_owned());
         }
-        self.last_seq = Some(seq);
+        self.last = Some((seq + 1, record.hash));
         self.lines += 1;
         Ok(())
     }
+}
 
-    /// A line cut short is what a short write leaves; a whole line and more without an LF between is not.
-    fn check_cut_line(&self, rest: &[u8]) -> Result<(), Tail> {
-        if whole_line_within(rest).is_some_and(|line| line < rest.len()) {
-            return Err(Tail::Damage("something else stands where a line ends".to_owned()));
-        }
-        Ok(())
+fn valid(line: &[u8]) -> Result<Record<'_>, Tail> {
+    let damage = |error: RecordError| Tail::Damage(error.to_string());
+    match Record::parse(line) {
+        // A flipped bit in the version is no newer format: what every version keeps must hold.
+        Err(RecordError::Newer(version)) => match NewerRecord::parse_checked(line) {
+            Ok(_) => Err(Tail::Newer(version)),
+            Err(error) => Err(damage(error)),
+        },
+        Err(error) => Err(damage(error)),
+        Ok(record) => record.check_hashes().map_err(damage).map(|()| record),
     }
 }
+
+/// A line cut short is what a short write leaves; a whole line and more without an LF between is not. `begun` says that
+/// the piece is the beginning of a line.
+fn check_cut_line(rest: &[u8], begun: bool) -> Result<(), Tail> {
+    if let Some(version) = begun
+        .then(|| version(rest))
+        .flatten()
+        .filter(|found| *found > VERSION)
+    {
+        return Err(Tail::Newer(version));
+    }
+    let spaces = rest.iter().rev().take_while(|byte| **byte == b' ').count();
+    let rest = &rest[..rest.len() - spaces];
+    if whole_line_within(rest).is_some_and(|line| line < rest.len()) {
+        return Err(Tail::Damage("something else stands where a line ends".to_owned()));
+    }
+    Ok(())
+}
+
+/// The format version that a line cut short says.
+fn version(line: &[u8]) -> Option<u64> {
+    let digits = line.strip_prefix(b"{\"v\":")?;
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&digits[..count]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;
