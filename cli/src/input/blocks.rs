@@ -25,6 +25,8 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
     /// Longest line, without its end.
     pub(crate) line_bytes: usize,
+    /// CR LF ends a line too.
+    pub(crate) crlf: bool,
 }
 
 /// Consecutive lines of one input.
@@ -51,7 +53,7 @@ pub(crate) struct Raw {
     pub(crate) number: u64,
     /// Its bytes in the block; none for a line that is longer than allowed.
     range: Option<Range<usize>>,
-    /// It ended in CR LF, or in CR at the end of the input.
+    /// It ended in CR LF, or in CR at the end of the input, although only LF ends a line.
     pub(crate) cr: bool,
 }
 
@@ -97,7 +99,10 @@ pub(crate) fn read_blocks(
             }
         };
         while let Some(line) = splitter.next_line(&mut chunk) {
-            if maker.pending.add(line) && maker.is_full() && !maker.deliver(taken.load(Ordering::Relaxed)) {
+            if maker.pending.add(line, limits.crlf)
+                && maker.is_full()
+                && !maker.deliver(taken.load(Ordering::Relaxed))
+            {
                 return Ok(());
             }
         }
@@ -107,7 +112,7 @@ pub(crate) fn read_blocks(
         }
     }
     if let Some(line) = splitter.finish() {
-        maker.pending.add(line);
+        maker.pending.add(line, limits.crlf);
     }
     maker.deliver(taken.load(Ordering::Relaxed));
     Ok(())
@@ -132,7 +137,7 @@ struct Pending {
 
 impl Pending {
     /// Takes a line; true when it is not blank.
-    fn add(&mut self, line: Result<Line<'_>, LineTooLong>) -> bool {
+    fn add(&mut self, line: Result<Line<'_>, LineTooLong>, crlf: bool) -> bool {
         let (number, range, cr) = match line {
             Ok(line) => {
                 let unended = !line.terminated && line.bytes.ends_with(b"\r");
@@ -142,6 +147,7 @@ impl Pending {
                     (line.bytes, line.cr)
                 };
                 // A line end of the wrong kind is a fault of its own, on a blank line too.
+                let cr = cr && !crlf;
                 if !cr && text.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
                     self.blanks += 1;
                     self.through = line.number;
@@ -234,6 +240,7 @@ mod tests {
         lines: 2,
         bytes: 100,
         line_bytes: 5,
+        crlf: false,
     };
 
     #[test]
@@ -254,6 +261,9 @@ mod tests {
             ["1:a~ |0 blank, through 1"]
         );
         assert_eq!(blocks(Cursor::new(b""), false, LIMITS), [""; 0]);
+        let crlf = Limits { crlf: true, ..LIMITS };
+        let expected = ["1:a 3:b |1 blank, through 3"];
+        assert_eq!(blocks(Cursor::new(b"a\r\n\r\nb\r"), false, crlf), expected);
     }
 
     #[test]
@@ -262,6 +272,7 @@ mod tests {
             lines: 100,
             bytes: 4,
             line_bytes: 5,
+            crlf: false,
         };
         let expected = [
             "1:aa 2:bb |0 blank, through 2",

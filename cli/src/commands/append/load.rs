@@ -23,6 +23,8 @@ pub(crate) enum End {
     Bad(usize, BadLine),
     /// Something else, while reading or drafting this input.
     Failed(usize, Problem),
+    /// The ledger takes no more.
+    Refused(Problem),
     /// Somebody asked to stop.
     Stopped(Signal),
     /// A batch was not stored or a receipt not written: the tally says why.
@@ -153,11 +155,10 @@ impl<'a> Load<'a> {
         if let Some(ledger) = self.ledger
             && !batch.is_empty()
         {
-            let source = item.through.map_or(0, |place| place.source);
             item.ticket = Some(
                 ledger
                     .submit(batch)
-                    .map_err(|error| End::Failed(source, Problem::from(&error)))?,
+                    .map_err(|error| End::Refused(Problem::from(&error)))?,
             );
         }
         if self.recorder.send(item) {

@@ -114,13 +114,13 @@ fn limits(args: &Append, line_bytes: usize) -> Limits {
         lines: args.batch,
         bytes: BATCH_BYTES,
         line_bytes,
+        crlf: args.crlf,
     }
 }
 
 fn rules(args: &Append, line_bytes_max: usize) -> Rules {
     Rules {
         members: args.members.clone(),
-        crlf: args.crlf,
         passes_over_bad: args.rejects.is_some(),
         line_bytes_max,
     }

@@ -20,8 +20,6 @@ use crate::input::{Block, Permit, Raw};
 pub(crate) struct Rules {
     /// Which members the records get.
     pub(crate) members: Members,
-    /// CR LF ends a line.
-    pub(crate) crlf: bool,
     /// A bad line does not stop the lines after it.
     pub(crate) passes_over_bad: bool,
     /// Longest line, in bytes.
@@ -211,7 +209,7 @@ fn draft(block: &Block, line: &Raw, rules: &Rules, maker: &mut Maker) -> Result<
             reason,
         }));
     };
-    if line.cr && !rules.crlf {
+    if line.cr {
         let reason = "the line ends in CR LF; with --crlf that is taken as a line end".to_owned();
         return Err(Refusal::Line(Fault {
             offset: body.len(),

@@ -43,8 +43,9 @@ impl Summary<'_> {
     pub(crate) fn conclude(&self, end: End, mut tally: Tally, output: &mut Output) -> Outcome<Exit> {
         let stopped_in = match &end {
             End::Bad(source, _) | End::Failed(source, _) => Some(*source),
-            End::Whole | End::Stopped(_) | End::NotStored => None,
+            End::Whole | End::Refused(_) | End::Stopped(_) | End::NotStored => None,
         };
+        let is_bad_line = matches!(end, End::Bad(..)) && tally.failure.is_none();
         let problem = self.problem(end, &mut tally);
         // After a failed sync nobody knows yet which lines are stored.
         let unknown = problem
@@ -84,7 +85,12 @@ impl Summary<'_> {
             ));
         }
         if !go_on.is_empty() {
-            problem.hints.push("go on with:".to_owned());
+            let when = if is_bad_line {
+                "when that line is put right, go on with:"
+            } else {
+                "go on with:"
+            };
+            problem.hints.push(when.to_owned());
             problem
                 .hints
                 .extend(go_on.iter().map(|command| format!("  {command}")));
@@ -95,10 +101,11 @@ impl Summary<'_> {
     fn problem(&self, end: End, tally: &mut Tally) -> Option<Problem> {
         // What could not be stored is worse than what could not be read.
         if let Some(problem) = tally.failure.take() {
-            return Some(problem);
+            return Some(self.in_ledger(problem));
         }
         match end {
             End::Whole | End::NotStored => None,
+            End::Refused(problem) => Some(self.in_ledger(problem)),
             End::Bad(source, bad) => {
                 let mut problem = Problem::new(Exit::Refused, "invalid", bad.reason);
                 problem.file = Some(self.sources[source].to_string());
@@ -125,14 +132,23 @@ impl Summary<'_> {
         }
     }
 
+    /// A problem that names no file is the ledger's.
+    fn in_ledger(&self, mut problem: Problem) -> Problem {
+        problem
+            .file
+            .get_or_insert_with(|| self.args.dir.display().to_string());
+        problem
+    }
+
     fn words(&self, tally: &Tally) -> String {
         let mut words = match (tally.range, self.args.dry_run) {
-            (_, true) => format!("{} good; nothing was stored", lines(tally.stored)),
+            (_, true) if tally.stored == 1 => "1 line is good; nothing was stored".to_owned(),
+            (_, true) => format!("{} lines are good; nothing was stored", tally.stored),
             (None, false) => "nothing is stored".to_owned(),
             (Some((first, last)), false) if first == last => format!("1 record stored, seq {first}"),
             (Some((first, last)), false) => format!("{} records stored, seq {first} to {last}", tally.stored),
         };
-        if let Some(place) = tally.through {
+        if let (Some(place), 1..) = (tally.through, tally.stored) {
             // Writing to a string cannot fail.
             let _ = write!(words, ", through {}", self.name(place));
         }
