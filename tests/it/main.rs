@@ -6,6 +6,13 @@
     reason = "a test fails by panicking, in its helpers too, and reads and damages files as operators do"
 )]
 
+mod cli_append;
+mod cli_check;
+mod cli_corpora;
+mod cli_demo;
+mod cli_read;
+mod cli_stop;
+mod cli_surface;
 mod corpora;
 mod ed25519_vectors;
 mod json_vectors;

@@ -68,7 +68,7 @@ pub(crate) struct Recover {
     #[arg(long)]
     pub(crate) accept_torn: bool,
     /// Believe the clock although it stepped, and record why
-    #[arg(long, value_name = "REASON", requires = "apply")]
+    #[arg(long, value_name = "REASON", conflicts_with = "plan")]
     pub(crate) accept_clock: Option<String>,
     #[command(flatten)]
     pub(crate) settings: Settings,

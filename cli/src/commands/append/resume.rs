@@ -28,13 +28,13 @@ pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[
     let others: Vec<_> = others.iter().map(shell_name).collect();
     if next.line == 1 {
         let names: Vec<_> = rest.iter().map(shell_name).collect();
-        return vec![command(args, typed, &names)];
+        return vec![command(args, typed, &names, 0)];
     }
     let from = next.line;
     let mut commands = vec![match first {
         Source::Standard => format!(
             "{} < (the same input, from line {from} on)",
-            command(args, typed, &["-".to_owned()])
+            command(args, typed, &["-".to_owned()], 0)
         ),
         Source::File(path) => {
             let name = shell_name(first);
@@ -43,17 +43,18 @@ pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[
                 Packing::Gzip => format!("gzip -dc {name} | tail -n +{from}"),
                 Packing::Zstd => format!("zstd -dc {name} | tail -n +{from}"),
             };
-            format!("{lines} | {}", command(args, typed, &["-".to_owned()]))
+            format!("{lines} | {}", command(args, typed, &["-".to_owned()], 0))
         }
     }];
     if !others.is_empty() {
-        commands.push(command(args, typed, &others));
+        commands.push(command(args, typed, &others, 1));
     }
     commands
 }
 
-/// What was typed, with other inputs, and new names for the files that must be new.
-fn command(args: &Append, typed: &[OsString], inputs: &[String]) -> String {
+/// What was typed, with other inputs, and new names for the files that must be new: for the command after `before`
+/// others.
+fn command(args: &Append, typed: &[OsString], inputs: &[String], before: usize) -> String {
     let mut words = vec!["ledgerstone".to_owned()];
     let mut placed = false;
     let mut is_value = false;
@@ -69,7 +70,7 @@ fn command(args: &Append, typed: &[OsString], inputs: &[String]) -> String {
             }
             placed = true;
         } else if must_be_new {
-            words.push(quote(next_name(Path::new(word)).as_os_str()));
+            words.push(quote(next_name(Path::new(word), before).as_os_str()));
         } else {
             words.push(quote(word));
         }
@@ -90,17 +91,15 @@ fn shell_name(source: &Source) -> String {
     }
 }
 
-/// `NAME.2`, or the first number after it that is free.
-fn next_name(path: &Path) -> PathBuf {
+/// `NAME.2`, or the first number after it that is free, when `before` such names are taken by commands before.
+fn next_name(path: &Path, before: usize) -> PathBuf {
     let numbered = |number: u32| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{number}"));
         PathBuf::from(name)
     };
-    (2..)
-        .map(numbered)
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| numbered(2))
+    let mut free = (2..).map(numbered).filter(|path| !path.exists());
+    free.nth(before).unwrap_or_else(|| numbered(2))
 }
 
 /// A word as a POSIX shell takes it.
@@ -185,6 +184,14 @@ mod tests {
         assert_eq!(
             resumed(&typed, 0, 2),
             ["tail -n +2 k | ledgerstone append l - --rejects /nowhere/bad.2 --kind k"]
+        );
+        let typed = ["append", "l", "a", "b", "--kind", "k", "--receipts", "r"];
+        assert_eq!(
+            resumed(&typed, 0, 2),
+            [
+                "tail -n +2 a | ledgerstone append l - --kind k --receipts r.2",
+                "ledgerstone append l b --kind k --receipts r.3",
+            ]
         );
     }
 }

@@ -99,7 +99,7 @@ fn print(report: &Report, checked: &Checked, code: Option<Code>, output: &mut Ou
     output.text(format_args!(
         "head      {head}, {signed}; beside the key {beside}"
     ))?;
-    if checked.count > 0 {
+    if checked.files > 0 {
         output.text(format_args!("receipts  {} compared", checked.count))?;
     }
     if let Some(held) = &report.held {
@@ -116,8 +116,11 @@ fn print(report: &Report, checked: &Checked, code: Option<Code>, output: &mut Ou
 
 fn print_finding(finding: &Finding, place: &str, output: &mut Output) -> Outcome<()> {
     let code = finding.code;
+    // A finding without a file begins with its number, set off by a space.
+    let finding_text = finding.to_string();
+    let finding_text = finding_text.trim_start();
     output.text(format_args!(
-        "{place}{finding} [{} {}]",
+        "{place}{finding_text} [{} {}]",
         code.number(),
         code.meaning()
     ))?;

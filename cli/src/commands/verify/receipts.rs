@@ -21,7 +21,9 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 /// What the receipts show.
 #[derive(Default)]
 pub(super) struct Checked {
-    /// How many were compared.
+    /// How many files of receipts were read.
+    pub(super) files: usize,
+    /// How many receipts were compared.
     pub(super) count: u64,
     /// Those that do not fit, each with its place.
     pub(super) findings: Vec<(String, Finding)>,
@@ -45,7 +47,10 @@ struct Receipt {
 
 /// Compares all files, one after the other.
 pub(super) fn check(dir: &Path, paths: &[PathBuf]) -> Outcome<Checked> {
-    let mut checked = Checked::default();
+    let mut checked = Checked {
+        files: paths.len(),
+        ..Checked::default()
+    };
     if paths.is_empty() {
         return Ok(checked);
     }

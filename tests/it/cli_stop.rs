@@ -1,0 +1,197 @@
+//! Loads that are fed a line at a time, stopped, killed, or kept out by another process.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use ledgerstone_tests::cli::Place;
+use serde_json::Value;
+
+fn ledger() -> Place {
+    let place = Place::new();
+    place.run("init l --quiet");
+    place
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {}", child.id())])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Waits for a child, and fails the test where it does not end.
+fn end_of(mut child: Child) -> (std::process::ExitStatus, String) {
+    let (sender, receiver) = mpsc::channel();
+    let id = child.id();
+    let waiter = std::thread::spawn(move || {
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        sender.send((child.wait().unwrap(), stderr)).unwrap();
+    });
+    let ended = receiver.recv_timeout(Duration::from_secs(60));
+    let ended = ended.unwrap_or_else(|_| panic!("process {id} does not end"));
+    waiter.join().unwrap();
+    ended
+}
+
+#[test]
+fn each_line_of_a_pipe_has_its_receipt_before_the_next_is_written() {
+    let place = ledger();
+    let mut child = place
+        .call(["append", "l", "-", "--kind", "entry", "--receipts", "-"])
+        .spawn();
+    let mut input = child.stdin.take().unwrap();
+    let mut receipts = BufReader::new(child.stdout.take().unwrap());
+    for line in 1..=50 {
+        // The first line is shorter than the magic number of any packing.
+        input
+            .write_all(if line == 1 { b"{}\n" } else { b"{\"a\":1}\n" })
+            .unwrap();
+        let mut receipt = String::new();
+        receipts.read_line(&mut receipt).unwrap();
+        let receipt: Value = serde_json::from_str(&receipt).unwrap();
+        assert_eq!(
+            (receipt["line"].as_u64(), receipt["seq"].as_u64()),
+            (Some(line), Some(line))
+        );
+        // Whoever has the receipt finds the record.
+        if line == 25 {
+            let record = place.run("get l 25").one_json();
+            assert_eq!(record["hash"], receipt["hash"]);
+        }
+    }
+    drop(input);
+    assert!(end_of(child).0.success());
+}
+
+#[test]
+fn a_signal_stops_a_load_after_what_is_in_flight() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let place = ledger();
+        let mut child = place
+            .call(["append", "l", "-", "--kind", "entry", "--receipts", "r"])
+            .spawn();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all("{\"a\":1}\n".repeat(200).as_bytes()).unwrap();
+        // Until the first receipts are there, so that the signal comes in the middle.
+        while std::fs::metadata(place.join("r")).map_or(0, |meta| meta.len()) == 0 {
+            std::thread::yield_now();
+        }
+        signal(&child, name);
+        // Its input stays open: it must not wait for more.
+        let (status, stderr) = end_of(child);
+        assert_eq!(status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(&format!("stopped by SIG{name}")), "{stderr}");
+        let stored = place
+            .run("scan l --kind entry --count")
+            .text()
+            .trim()
+            .parse::<u64>()
+            .unwrap();
+        assert_eq!(
+            place.read("r").iter().filter(|byte| **byte == b'\n').count() as u64,
+            stored
+        );
+        assert!((1..=200).contains(&stored), "{stored}");
+        place.run("verify l --receipts r");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_before_a_kill_is_there_after_it() {
+    let place = Place::on_disk();
+    place.run("init l --quiet");
+    place.write(
+        "in.jsonl",
+        (0..20_000)
+            .map(|n| format!("{{\"n\":{n}}}\n"))
+            .collect::<String>(),
+    );
+    let mut receipts = Vec::new();
+    for round in 0..4 {
+        let name = format!("r{round}");
+        let args = [
+            "append",
+            "l",
+            "in.jsonl",
+            "--kind",
+            "entry",
+            "--batch",
+            "100",
+            "--receipts",
+            &name,
+        ];
+        let mut child = place.call(args).spawn();
+        while std::fs::metadata(place.join(&name)).map_or(true, |meta| meta.len() < 10_000 * round) {
+            assert!(child.try_wait().unwrap().is_none(), "ended before it was killed");
+            std::thread::yield_now();
+        }
+        signal(&child, "KILL");
+        assert_eq!(end_of(child).0.signal(), Some(9));
+        receipts.extend(["--receipts".to_owned(), name]);
+        // Records past the head are 20 until somebody opens the ledger; anything else would be a loss.
+        let verified = place
+            .call(["verify", "l"].map(str::to_owned).iter().chain(&receipts))
+            .output();
+        assert!(
+            matches!(verified.status.code(), Some(0 | 20)),
+            "{}",
+            verified.report()
+        );
+        place.run("recover l --apply");
+        let verified = place
+            .call(["verify", "l"].map(str::to_owned).iter().chain(&receipts))
+            .ends_with(0);
+        assert!(verified.text().contains("receipts"), "{}", verified.report());
+    }
+}
+
+#[test]
+fn another_process_is_named_or_waited_for() {
+    let place = ledger();
+    let mut holder = place
+        .call(["append", "l", "-", "--kind", "entry", "--receipts", "-"])
+        .spawn();
+    let mut input = holder.stdin.take().unwrap();
+    input.write_all(b"{}\n").unwrap();
+    let mut receipt = String::new();
+    BufReader::new(holder.stdout.take().unwrap())
+        .read_line(&mut receipt)
+        .unwrap();
+    let pid = format!("\"pid\":{}", holder.id());
+    for args in [
+        "append l - --kind entry",
+        "seal l",
+        "checkpoint l",
+        "recover l --apply",
+        "seal l --lock-wait 1",
+    ] {
+        let refused = place.call(args.split(' ')).stdin("{}").ends_with(5);
+        assert!(refused.stderr.contains(&pid), "{}", refused.report());
+    }
+    // Reading needs no lock.
+    for args in [
+        "scan l",
+        "get l 1",
+        "tail l",
+        "stat l",
+        "verify l",
+        "inspect l/ledger.json",
+    ] {
+        place.run(args);
+    }
+    assert!(place.run("stat l").text().contains(&pid));
+    let waiting = place
+        .call(["append", "l", "-", "--kind", "entry", "--lock-wait", "60"])
+        .spawn();
+    drop(input);
+    assert!(end_of(holder).0.success());
+    let mut waiting = waiting;
+    waiting.stdin.take().unwrap().write_all(b"{\"b\":1}").unwrap();
+    let (status, stderr) = end_of(waiting);
+    assert!(status.success(), "{stderr}");
+    assert_eq!(place.run("scan l --kind entry --body").text(), "{}\n{\"b\":1}\n");
+}

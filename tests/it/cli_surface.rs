@@ -1,0 +1,93 @@
+//! What holds for every command: help with examples, JSON errors, exit codes.
+
+use ledgerstone_tests::cli::Place;
+
+const COMMANDS: [&str; 12] = [
+    "init",
+    "append",
+    "get",
+    "scan",
+    "tail",
+    "seal",
+    "stat",
+    "verify",
+    "recover",
+    "inspect",
+    "checkpoint",
+    "demo",
+];
+
+#[test]
+fn every_command_has_help_that_ends_with_two_examples() {
+    let place = Place::new();
+    let all = place.run("--help");
+    for command in COMMANDS {
+        assert!(
+            all.text().contains(&format!("\n  {command} ")),
+            "{command}\n{}",
+            all.report()
+        );
+        let help = place.run(&format!("{command} --help"));
+        let examples = help
+            .text()
+            .rsplit_once("Examples:\n")
+            .map_or("", |(_, examples)| examples);
+        assert_eq!(examples.trim_end().lines().count(), 2, "{}", help.report());
+        for example in examples.trim_end().lines() {
+            assert!(example.contains(&format!("ledgerstone {command}")), "{example}");
+        }
+    }
+    assert!(place.run("--version").text().contains("(format ledgerstone/1)"));
+}
+
+#[test]
+fn a_directory_without_a_ledger_is_code_2_for_every_command_and_is_left_as_it_is() {
+    let place = Place::new();
+    std::fs::create_dir(place.join("empty")).unwrap();
+    for dir in ["empty", "missing"] {
+        for args in [
+            "append DIR - --kind entry",
+            "get DIR 0",
+            "scan DIR",
+            "tail DIR",
+            "seal DIR",
+            "stat DIR",
+            "verify DIR",
+            "recover DIR --plan",
+            "recover DIR --apply",
+            "checkpoint DIR",
+        ] {
+            let args = args.replace("DIR", dir);
+            let output = place
+                .call(args.split(' ').chain(["--json"]))
+                .stdin("{}")
+                .ends_with(2);
+            let error = &output.error_json()["error"];
+            assert_eq!(error["kind"], "missing", "{}", output.report());
+            for member in ["message", "file", "line", "column", "seq"] {
+                assert!(error.get(member).is_some(), "{member}\n{}", output.report());
+            }
+        }
+    }
+    assert_eq!(place.listing(), "");
+    assert!(!place.join("missing").exists());
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_code_2_in_words_or_as_json() {
+    let place = Place::new();
+    for args in [
+        "",
+        "nonsense",
+        "get",
+        "get l x",
+        "scan l --limit x",
+        "recover l",
+        "append l --kind k --frob",
+    ] {
+        let words = place.call(args.split_whitespace()).ends_with(2);
+        assert!(words.stderr.contains("--help"), "{}", words.report());
+    }
+    let json = place.call(["scan", "l", "--frob", "--json"]).ends_with(2);
+    assert_eq!(json.error_json()["error"]["kind"], "usage");
+}
