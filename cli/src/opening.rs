@@ -66,6 +66,16 @@ pub(crate) fn open_as_is(
     if let Some(path) = keys.key_path() {
         output.detail(format_args!("signing key: {}", path.display()));
     }
+    let options = &config.options;
+    output.detail(format_args!(
+        "segment_bytes {}, segment_age {}, body_bytes_max {}, disk_free_min {}",
+        options.segment_bytes,
+        options
+            .segment_age_max
+            .map_or_else(|| "never".to_owned(), |age| format!("{} s", age.as_secs())),
+        options.body_bytes_max,
+        options.disk_free_min_bytes
+    ));
     let clock = SystemClock::new();
     loop {
         let error = match Ledger::open(storage(dir), keys.clone(), config.options.clone()) {

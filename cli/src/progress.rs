@@ -32,6 +32,7 @@ impl Progress {
         let bar =
             ProgressBar::with_draw_target(bytes_total, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
         bar.set_style(style);
+        bar.set_message("0 records");
         bar.enable_steady_tick(Duration::from_millis(500));
         Self {
             bar: Some(bar),

@@ -260,6 +260,13 @@ fn init_makes_a_key_or_says_what_is_missing_without_one() {
     place.run("verify u");
     assert!(place.run("checkpoint u").text().ends_with("=\n"));
 
+    place
+        .call(["init", "n", "--unsigned", "--signing-key", "k"])
+        .ends_with(2);
+    place
+        .call(["init", "n", "--unsigned", "-q"])
+        .env("LEDGERSTONE_SIGNING_KEY", "k")
+        .ends_with(0);
     let elsewhere = place.run("init e --signing-key keys.txt --json").one_json();
     assert!(elsewhere["key"].as_str().unwrap().ends_with("/keys.txt"));
     let append = ["append", "e", "-", "--kind", "entry", "-q"];

@@ -44,7 +44,12 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// The signing key, beside which the last head is kept; DIR.key unless named here
-    #[arg(long, value_name = "FILE", env = "LEDGERSTONE_SIGNING_KEY")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LEDGERSTONE_SIGNING_KEY",
+        hide_env_values = true
+    )]
     pub(crate) signing_key: Option<PathBuf>,
 }
 

@@ -34,6 +34,7 @@ const EXAMPLES: &str = "Examples:
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Common {
     /// Print one JSON object a line, errors too
     #[arg(long, global = true)]
@@ -45,7 +46,13 @@ pub(crate) struct Common {
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// Take settings from this TOML file
-    #[arg(long, global = true, value_name = "FILE", env = "LEDGERSTONE_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "LEDGERSTONE_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -65,22 +72,52 @@ impl Common {
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {
     /// The signing key; DIR.key beside the directory unless named here
-    #[arg(long, value_name = "FILE", env = "LEDGERSTONE_SIGNING_KEY")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LEDGERSTONE_SIGNING_KEY",
+        hide_env_values = true
+    )]
     pub(crate) signing_key: Option<PathBuf>,
     /// Wait so long for another process to let the ledger go [default: 0]
-    #[arg(long, value_name = "SECONDS", env = "LEDGERSTONE_LOCK_WAIT")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "LEDGERSTONE_LOCK_WAIT",
+        hide_env_values = true
+    )]
     pub(crate) lock_wait: Option<u64>,
     /// End a segment of at least this size [default: 256MiB]
-    #[arg(long, value_name = "SIZE", env = "LEDGERSTONE_SEGMENT_BYTES")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "LEDGERSTONE_SEGMENT_BYTES",
+        hide_env_values = true
+    )]
     pub(crate) segment_bytes: Option<Size>,
     /// End a segment whose first record is older than this, as 30d or 12h [default: never]
-    #[arg(long, value_name = "AGE", env = "LEDGERSTONE_SEGMENT_AGE")]
+    #[arg(
+        long,
+        value_name = "AGE",
+        env = "LEDGERSTONE_SEGMENT_AGE",
+        hide_env_values = true
+    )]
     pub(crate) segment_age: Option<Age>,
     /// Longest record taken, at most 16MiB [default: 2MiB]
-    #[arg(long, value_name = "SIZE", env = "LEDGERSTONE_BODY_BYTES_MAX")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "LEDGERSTONE_BODY_BYTES_MAX",
+        hide_env_values = true
+    )]
     pub(crate) body_bytes_max: Option<Size>,
     /// Refuse records when the disk has less room than this [default: 64MiB]
-    #[arg(long, value_name = "SIZE", env = "LEDGERSTONE_DISK_FREE_MIN")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "LEDGERSTONE_DISK_FREE_MIN",
+        hide_env_values = true
+    )]
     pub(crate) disk_free_min: Option<Size>,
 }
 

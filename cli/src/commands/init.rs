@@ -1,5 +1,6 @@
 //! `init`: a new ledger.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use ledgerstone_engine::{Ledger, LedgerIdentity};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use crate::args::Init;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, Problem};
 use crate::opening;
 use crate::output::Output;
 
@@ -21,8 +22,13 @@ struct Made<'a> {
     head: String,
 }
 
-/// Runs the command.
-pub(crate) fn run(args: &Init, config: &Config, output: &mut Output) -> Outcome<Exit> {
+/// Runs the command. `typed` is what was typed after the program's name.
+pub(crate) fn run(args: &Init, config: &Config, typed: &[OsString], output: &mut Output) -> Outcome<Exit> {
+    // One that stands in the environment or a settings file is for the other ledgers.
+    let is_key = |word: &OsString| word.as_encoded_bytes().starts_with(b"--signing-key");
+    if args.unsigned && typed.iter().any(is_key) {
+        return Err(Problem::usage("either --signing-key or --unsigned").into());
+    }
     let signed = !args.unsigned;
     let keys = Arc::new(opening::keys(&args.dir, signed, config.signing_key.as_deref())?);
     let identity = LedgerIdentity {

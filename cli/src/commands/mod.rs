@@ -32,7 +32,7 @@ pub(crate) fn run(
 ) -> Outcome<Exit> {
     let config = |settings: &Settings| Config::resolve(settings, config_file);
     match command {
-        Command::Init(args) => init::run(args, &config(&args.settings)?, output),
+        Command::Init(args) => init::run(args, &config(&args.settings)?, typed, output),
         Command::Append(args) => append::run(args, &config(&args.settings)?, typed, output),
         Command::Get(args) => get::run(args, output),
         Command::Scan(args) => scan::run(args, output),
