@@ -424,9 +424,12 @@ def tails():
     case("second sector NUL", "torn", sectors_gone(lambda sector: sector != 1, nul))
     case("only the third sector written", "torn", sectors_gone(lambda sector: sector == 2, nul))
     case("every other sector NUL", "torn", sectors_gone(lambda sector: sector % 2 == 0, nul))
-    case("last sector NUL, filler behind", "torn",
+    case("last sector NUL and filler", "damage",  # a sector is written whole or not at all
          sectors_gone(lambda sector: sector != (start + len(group) - 1) // SECTOR - start // SECTOR, nul)
          + filler(start + len(group), to_sector))
+    cut = -(start + 300) % SECTOR + 300  # ends where a sector of the file ends
+    case("a line cut by a short write into filler", "torn", group[:cut - 60] + filler(start + cut - 60, 60))
+    case("a line cut one byte before the LF of filler", "damage", group[:cut - 1] + filler(start + cut - 1, 1))
     case("empty line", "damage", b"\n")
     case("line of spaces", "damage", b"   \n")
     case("two LF after the first line", "damage", group[:ends[0]] + b"\n")
@@ -436,6 +439,7 @@ def tails():
     case("bit of the first line, last LF gone", "damage", flipped(20, 1)[:-1])
     case("LF of the last line is another byte", "damage", flipped(len(group) - 1, 1))
     case("LF of the first line is another byte", "damage", flipped(ends[0] - 1, 4))
+    case("LF of the first line is another byte, second line cut", "damage", flipped(ends[0] - 1, 4)[:ends[0] + 90])
     case("control character in a cut line", "damage", one[:40] + b"\x01" + one[41:60])
     case("lines of two groups", "damage", group[:ends[0]] + whole)
     case("a group that does not follow", "damage", group[ends[0]:ends[1]].replace(b'"seq":2', b'"seq":9'))
