@@ -25,6 +25,7 @@ HEADER = re.compile(
 NEWER_VERSION = re.compile(rb'\{"v":([2-9]|[1-9][0-9]+),')
 PAYLOAD = re.compile(rb'\{"salt":"[0-9a-f]{32}","body":([^\r]*)\}')
 ERASED = re.compile(rb'\{"salt":null,"body":null *\}')
+UNESCAPED = re.compile(r"\\(.)")
 DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9]")
 
 Record = collections.namedtuple("Record", "seq at i n kind tenant tseq id rev key prev hash body")
@@ -59,7 +60,7 @@ def parse_line(line):
     need(i < n <= 65536 and (n > 1 or m[4] is None), "grp is out of range")
     need(not DEVICE.fullmatch(kind), "kind is a device name")
     for text, bytes_max in ((tenant, 128), (entity, 256), (corr, 256), (key, 128)):
-        need(len(re.sub(r"\\(.)", r"\1", text or "").encode()) <= bytes_max, "a string is too long")
+        need(not text or len(UNESCAPED.sub(r"\1", text).encode()) <= bytes_max, "a string is too long")
     if ERASED.fullmatch(payload):
         return Record(seq, at, i, n, kind, tenant, tseq, entity, m[9] and rev, key, prev, stored, None)
     need(sha256(payload).hex() == digest, "digest differs")
