@@ -140,8 +140,8 @@ fn create(dir: &Path) -> Result<Ledger, Error> {
     )?)
 }
 
-/// The lines that a ledger has stored for its producers, with the commit groups that they were written in: what the bare
-/// loops write again.
+/// The lines that a ledger has stored for its producers, with the commit groups that they were written in: what the
+/// bare loops write again.
 #[derive(Debug)]
 pub struct Stored {
     bytes: Vec<u8>,

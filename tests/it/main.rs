@@ -14,6 +14,7 @@ mod cli_read;
 mod cli_stop;
 mod cli_surface;
 mod corpora;
+mod damage;
 mod ed25519_vectors;
 mod json_vectors;
 mod layering;

@@ -185,7 +185,7 @@ fn check_links(source: &Source, exists: impl Fn(&str) -> bool) -> Vec<Problem> {
 
 /// What stands between `](` and `)`, outside of code.
 fn link_targets(line: &str) -> Vec<&str> {
-    let outside = |at: usize| line[..at].matches('`').count() % 2 == 0;
+    let outside = |at: usize| line[..at].matches('`').count().is_multiple_of(2);
     line.match_indices("](")
         .filter(|(at, _)| outside(*at))
         .filter_map(|(at, open)| line[at + open.len()..].split_once(')').map(|(target, _)| target))

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ledgerstone_engine::keystore::{KeyStore as _, MemKeys};
+use ledgerstone_engine::keystore::{KeyStore, MemKeys};
+use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::storage::mem::Mem;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::header::Header;
@@ -36,6 +37,25 @@ impl Copy {
             files,
             key,
             head_beside: head,
+        }
+    }
+
+    /// Reads a ledger from where it is kept.
+    pub fn of(storage: &dyn Storage, keys: &dyn KeyStore) -> Self {
+        let mut files = BTreeMap::new();
+        for (name, _) in storage.list().unwrap().files {
+            let bytes = storage.open(&name).unwrap().read_all(u64::MAX).unwrap();
+            files.insert(name.to_string(), bytes);
+        }
+        files.remove(&FileName::Lock.to_string());
+        let key = keys
+            .signing_key()
+            .unwrap()
+            .map(|secret| secret.expose().to_owned());
+        Self {
+            files,
+            key,
+            head_beside: keys.head().unwrap(),
         }
     }
 
@@ -78,6 +98,11 @@ impl Copy {
         self.files
             .iter()
             .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+
+    /// True if there is such a file.
+    pub fn has(&self, name: &FileName) -> bool {
+        self.files.contains_key(&name.to_string())
     }
 
     /// First sequence numbers of the segments.
@@ -159,7 +184,8 @@ impl Copy {
     }
 }
 
-fn beside(ledger: &Path, ending: &str) -> PathBuf {
+/// `DIR` with an ending: where the key and its head lie.
+pub fn beside(ledger: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(ledger);
     name.push(ending);
     name.into()

@@ -9,12 +9,14 @@
     reason = "a failed helper is a failed test, and tests read, write and damage files as operators do"
 )]
 
+pub mod check;
 pub mod cli;
 pub mod forge;
 mod normal;
 pub mod python;
 mod shared;
 pub mod sources;
+pub mod specimen;
 pub mod storage_suite;
 
 pub use shared::{read_file, read_folder, shared_data};

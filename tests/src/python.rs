@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::forge::beside;
 use crate::sources::root;
 
 /// What the independent verifier says of a ledger.
@@ -20,11 +21,15 @@ pub struct Verdict {
 /// When there is no Python, or the program ends with a traceback.
 pub fn verify(ledger: &Path) -> Verdict {
     let program = root().join("tests/independent/verify.py");
-    let output = Command::new("python3")
-        .arg(&program)
-        .arg(ledger)
-        .output()
-        .unwrap();
+    let mut command = Command::new("python3");
+    command.arg(&program).arg(ledger);
+    for ending in [".key.head", ".head"] {
+        let head = beside(ledger, ending);
+        if head.exists() {
+            command.arg("--head").arg(head);
+        }
+    }
+    let output = command.output().unwrap();
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),

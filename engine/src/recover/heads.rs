@@ -33,6 +33,8 @@ pub(crate) struct KnownHead {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heads {
     pub(crate) known: Vec<KnownHead>,
+    /// The ledger has no key.
+    unsigned: bool,
     /// What is wrong with a head's file.
     pub(crate) findings: Vec<Finding>,
     /// Facts that are no findings.
@@ -78,7 +80,10 @@ impl Heads {
         genesis: &Genesis,
         key: Option<&VerifierKey>,
     ) -> Result<Self, Error> {
-        let mut heads = Self::default();
+        let mut heads = Self {
+            unsigned: key.is_none(),
+            ..Self::default()
+        };
         heads.read_directory(storage, genesis, key);
         if let Some(keys) = keys {
             heads.read_beside(keys, genesis, key)?;
@@ -160,12 +165,30 @@ impl Heads {
         self.known.iter().any(|known| known.head.size == size)
     }
 
+    /// The head in the directory of a ledger without a key: no signature says whether somebody edited it.
+    pub(crate) fn unsigned_own(&self) -> Option<&Head> {
+        let mut own = self
+            .known
+            .iter()
+            .filter(|known| known.source == Source::Directory);
+        own.next().map(|known| &known.head).filter(|_| self.unsigned)
+    }
+
     /// Compares the tree with every head at its size.
     pub(crate) fn check_root(&self, tree: &Frontier) -> Result<(), Finding> {
+        self.check_roots(tree, |_| true)
+    }
+
+    /// The same, but for the head that [`Heads::unsigned_own`] gives.
+    pub(crate) fn check_proven_root(&self, tree: &Frontier) -> Result<(), Finding> {
+        self.check_roots(tree, |known| !self.unsigned || known.source != Source::Directory)
+    }
+
+    fn check_roots(&self, tree: &Frontier, counts: impl Fn(&KnownHead) -> bool) -> Result<(), Finding> {
         let mut at_size = self
             .known
             .iter()
-            .filter(|known| known.head.size == tree.size())
+            .filter(|known| known.head.size == tree.size() && counts(known))
             .peekable();
         if at_size.peek().is_none() {
             return Ok(());

@@ -1,15 +1,32 @@
-//! Who a ledger is: `ledger.json`, and the genesis record that it repeats.
+//! Who the ledger is: `ledger.json`, and the genesis record that it repeats.
 
+use ledgerstone_formats::limits::LINE_BYTES_MAX;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::Record;
 use ledgerstone_formats::records::system::{self, Genesis};
 
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::segment::lines::{LineReader, Piece};
 use crate::storage::Storage;
 
 /// Longest identity file that is read, in bytes.
 pub(crate) const IDENTITY_BYTES_MAX: u64 = 64 << 10;
+
+/// Who the ledger is, and what is wrong with `ledger.json`: where the genesis record's line is whole, that record knows
+/// better than its copy.
+pub(crate) fn identify(storage: &dyn Storage) -> Result<(Genesis, Option<Finding>), Error> {
+    let altered = || {
+        let cause = "ledger.json is not the body of the genesis record";
+        Some(Finding::new(Code::Evidence, cause).in_file(FileName::Identity))
+    };
+    match (read_identity(storage), genesis_line(storage)) {
+        (Ok(file), Some(record)) if file != record => Ok((record, altered())),
+        (Ok(file), _) => Ok((file, None)),
+        (Err(error), Some(record)) if error.kind() == ErrorKind::Corrupt => Ok((record, altered())),
+        (Err(error), _) => Err(error),
+    }
+}
 
 /// Reads `ledger.json`.
 pub(crate) fn read_identity(storage: &dyn Storage) -> Result<Genesis, Error> {
@@ -30,6 +47,24 @@ pub(crate) fn read_identity(storage: &dyn Storage) -> Result<Genesis, Error> {
             Finding::new(Code::Evidence, cause).in_file(FileName::Identity),
         ])
     })
+}
+
+/// The genesis that the first line holds, if that line is whole.
+pub(crate) fn genesis_line(storage: &dyn Storage) -> Option<Genesis> {
+    // The limit is also what room is made for.
+    let len = storage
+        .open(&FileName::Segment(0))
+        .and_then(|file| file.len())
+        .ok()?;
+    let mut reader = LineReader::open(storage, 0, 0, len.min(LINE_BYTES_MAX as u64)).ok()?;
+    let Ok(Some(Piece::Line { bytes, .. })) = reader.next_piece() else {
+        return None;
+    };
+    let record = Record::parse(bytes).ok()?;
+    record.check_hashes().ok()?;
+    (record.header.kind == system::GENESIS)
+        .then(|| Genesis::parse(record.body()))
+        .flatten()
 }
 
 /// True if the record is the genesis that the identity file repeats.

@@ -112,6 +112,27 @@ impl Inventory {
         &self.segments[self.sealed().len()..]
     }
 
+    /// Seals that name another seal before them than the one there is: the segments of the one before and of the seal.
+    /// Which of the two was altered is for the lines to tell.
+    pub(crate) fn unlinked_seals(&self) -> Vec<(Option<u64>, u64, Finding)> {
+        let mut before = Some((None, Hash::ZERO));
+        let mut unlinked = Vec::new();
+        for found in &self.segments {
+            if let (Some((first, expected)), Some(SealFound { seal, .. })) = (before, &found.seal)
+                && seal.prev_seal != expected
+            {
+                let cause = "the seal does not follow the seal before";
+                let finding = Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first));
+                unlinked.push((first, found.first, finding.hashes(expected, seal.prev_seal)));
+            }
+            before = found
+                .seal
+                .as_ref()
+                .map(|sealed| (Some(found.first), sealed.digest));
+        }
+        unlinked
+    }
+
     /// Lengths of all segments but the last are final once a later one is there; when the directory was listed the
     /// writer may still have been at one of them.
     fn measure_again(&mut self, storage: &dyn Storage) -> Result<(), Error> {
@@ -145,7 +166,6 @@ impl Inventory {
     fn check_run(&mut self) {
         let mut findings = Vec::new();
         let mut next = Some(0);
-        let mut prev_seal = Some(Hash::ZERO);
         let last_seal = self.segments.iter().rposition(|found| found.has_seal_file);
         let count = self.segments.len();
         for (index, found) in self.segments.iter().enumerate() {
@@ -171,18 +191,7 @@ impl Inventory {
                 let cause = "the seal is missing: later segments are there";
                 findings.push(Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first)));
             }
-            if let (Some(expected), Some(SealFound { seal, .. })) = (prev_seal, &found.seal)
-                && seal.prev_seal != expected
-            {
-                let cause = "the seal does not follow the seal before";
-                findings.push(
-                    Finding::new(Code::Evidence, cause)
-                        .in_file(FileName::Seal(found.first))
-                        .hashes(expected, seal.prev_seal),
-                );
-            }
             next = found.seal.as_ref().map(|found| found.seal.last + 1);
-            prev_seal = found.seal.as_ref().map(|found| found.digest);
         }
         if count == 0 {
             findings.push(

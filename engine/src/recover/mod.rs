@@ -2,7 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod heads;
-mod identity;
+pub(crate) mod identity;
 mod inventory;
 mod plan;
 mod planner;

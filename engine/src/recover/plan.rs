@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::keystore::KeyStore;
 use crate::options::Options;
 use crate::recover::heads::{Heads, Source, verifier};
-use crate::recover::identity::read_identity;
+use crate::recover::identity::identify;
 use crate::recover::planner::Planner;
 use crate::segment::audit::Audit;
 use crate::storage::Storage;
@@ -72,13 +72,13 @@ pub struct Plan {
 /// # Errors
 /// `Missing` when there is no ledger, `Corrupt` when not even its identity can be read, `Unavailable` for I/O.
 pub fn plan(storage: &dyn Storage, keys: &dyn KeyStore, options: &Options) -> Result<Plan, Error> {
-    let genesis = read_identity(storage)?;
+    let (genesis, identity_finding) = identify(storage)?;
     let key = match verifier(&genesis) {
         None => None,
         Some(Ok(key)) => Some(key),
         Some(Err(finding)) => return Err(Error::corrupt(vec![finding])),
     };
-    Planner::new(storage, keys, &genesis, key.as_ref())?.run(options)
+    Planner::new(storage, keys, &genesis, key.as_ref(), identity_finding)?.run(options)
 }
 
 impl Plan {

@@ -37,11 +37,15 @@ impl<'a> Planner<'a> {
         keys: &dyn KeyStore,
         genesis: &Genesis,
         key: Option<&VerifierKey>,
+        identity_finding: Option<Finding>,
     ) -> Result<Self, Error> {
         let inventory = Inventory::read(storage, genesis, key)?;
         let mut heads = Heads::read(storage, Some(keys), genesis, key)?;
-        let mut findings = heads.findings.clone();
+        let mut findings: Vec<_> = identity_finding.into_iter().collect();
+        findings.extend(heads.findings.iter().cloned());
         findings.extend(inventory.findings.iter().cloned());
+        let unlinked = inventory.unlinked_seals();
+        findings.extend(unlinked.into_iter().map(|(.., finding)| finding));
         let last_seal = inventory.sealed().last().and_then(|found| found.seal.as_ref());
         if let Some(found) = last_seal {
             heads.add_seal(&found.seal, found.head.clone());

@@ -2,6 +2,7 @@
 //! after one. Changes nothing, needs no lock, and works while the ledger is being written.
 
 mod blocks;
+mod conclude;
 mod receipts;
 mod report;
 mod segments;
@@ -15,8 +16,9 @@ pub use report::{Progress, Report, VerifyOptions};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
+use crate::recover::Inventory;
 use crate::recover::heads::{Heads, verifier};
-use crate::recover::{Inventory, read_identity};
+use crate::recover::identity::{genesis_line, identify};
 use crate::storage::Storage;
 use crate::verify::segments::Walk;
 
@@ -34,24 +36,16 @@ pub fn verify(
     let held = storage
         .holder()
         .map_err(|error| Error::io("the lock cannot be looked at", error))?;
-    let (genesis, identity_finding) = match read_identity(storage) {
-        Ok(genesis) => (genesis, None),
-        Err(error) => {
-            // The genesis line says the same as the identity file; where it is whole, it serves.
-            let Some(genesis) = segments::genesis_line(storage) else {
-                return missing_or_damaged(storage, error);
-            };
-            let gone = error.kind() == ErrorKind::Missing;
-            let cause = if gone {
-                "ledger.json is missing"
-            } else {
-                "ledger.json is not what the genesis record says"
-            };
-            (
-                genesis,
-                Some(Finding::new(Code::Evidence, cause).in_file(FileName::Identity)),
-            )
-        }
+    let (genesis, identity_finding) = match identify(storage) {
+        Ok(identified) => identified,
+        Err(error) => match genesis_line(storage) {
+            Some(genesis) if error.kind() == ErrorKind::Missing => {
+                let cause = "ledger.json is missing";
+                let finding = Finding::new(Code::Evidence, cause).in_file(FileName::Identity);
+                (genesis, Some(finding))
+            }
+            _ => return missing_or_damaged(storage, error),
+        },
     };
     let key = match verifier(&genesis) {
         Some(Ok(key)) => Some(key),

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use ledgerstone_formats::limits::LINE_BYTES_MAX;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
 use ledgerstone_formats::records::system::{self, Genesis};
@@ -12,23 +11,10 @@ use crate::finding::{Code, Finding};
 use crate::recover::heads::Heads;
 use crate::recover::{Found, Inventory, SealFound, is_genesis};
 use crate::segment::audit::Audit;
-use crate::segment::lines::{LineReader, Piece};
+use crate::segment::lines::LineReader;
 use crate::storage::Storage;
 use crate::verify::blocks::{Block, Pool};
 use crate::verify::report::{Progress, Report, VerifyOptions};
-
-/// The genesis that the first line holds, if that line is whole.
-pub(crate) fn genesis_line(storage: &dyn Storage) -> Option<Genesis> {
-    let mut reader = LineReader::open(storage, 0, 0, LINE_BYTES_MAX as u64).ok()?;
-    let Ok(Some(Piece::Line { bytes, .. })) = reader.next_piece() else {
-        return None;
-    };
-    let record = Record::parse(bytes).ok()?;
-    record.check_hashes().ok()?;
-    (record.header.kind == system::GENESIS)
-        .then(|| Genesis::parse(record.body()))
-        .flatten()
-}
 
 pub(crate) struct Walk<'a> {
     pub(super) storage: &'a dyn Storage,
@@ -47,9 +33,13 @@ pub(crate) struct Walk<'a> {
     /// A line was lost or altered somewhere: counters prove nothing any more.
     pub(super) damaged: bool,
     /// The lines hold together and are not those of a head.
-    rewritten: bool,
+    pub(super) rewritten: bool,
     /// Sizes of heads that were compared with the tree.
-    compared: HashSet<u64>,
+    pub(super) compared: HashSet<u64>,
+    /// Segments whose seal was altered.
+    altered_seals: HashSet<u64>,
+    /// The unsigned head in the directory has the tree's root at its size.
+    pub(super) own_fits: bool,
 }
 
 /// How reading a segment ended.
@@ -91,6 +81,8 @@ impl<'a> Walk<'a> {
             damaged: false,
             rewritten: false,
             compared: HashSet::new(),
+            altered_seals: HashSet::new(),
+            own_fits: false,
         }
     }
 
@@ -107,6 +99,13 @@ impl<'a> Walk<'a> {
                 self.segment(&mut pool, index, found);
             }
         });
+        // Where the seal before was altered, this one is right to name another.
+        for (before, first, finding) in self.inventory.unlinked_seals() {
+            if before.is_none_or(|before| !self.altered_seals.contains(&before)) {
+                self.altered_seals.insert(first);
+                self.report.extend([finding]);
+            }
+        }
         self.conclude();
         self.report
     }
@@ -248,9 +247,14 @@ impl<'a> Walk<'a> {
                         .has_size(audit.tree().size())
                         .then_some(audit.tree().size()),
                 );
+                if let Some(own) = self.heads.unsigned_own()
+                    && own.size == audit.tree().size()
+                {
+                    self.own_fits = own.root == audit.tree().root();
+                }
                 // Every later head differs too: the first place is the one that tells.
                 if !self.rewritten
-                    && let Err(finding) = self.heads.check_root(audit.tree())
+                    && let Err(finding) = self.heads.check_proven_root(audit.tree())
                 {
                     self.rewritten = true;
                     self.report.extend([finding
@@ -346,6 +350,7 @@ impl<'a> Walk<'a> {
         let computed = audit.seal(&self.genesis.ledger, seal.prev_seal, seal.head.clone());
         if audit.tree().root() == seal.root && computed.as_ref() != Some(seal) {
             let cause = "the seal does not say what the lines give, though its root is theirs";
+            self.altered_seals.insert(found.first);
             self.report
                 .extend([Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first))]);
         }
@@ -361,40 +366,6 @@ impl<'a> Walk<'a> {
                 .is_none_or(|audit| audit.tree().size() != seal.seal.tree_size)
         {
             self.audit = Audit::after_seal(&seal.seal);
-        }
-    }
-
-    fn conclude(&mut self) {
-        let Some(audit) = &self.audit else { return };
-        let size = audit.tree().size();
-        self.report.size = size;
-        self.report.root = Some(audit.tree().root());
-        if let Some(finding) = self.heads.check_size(size) {
-            let last = self.inventory.segments.last().map_or(0, |found| found.first);
-            self.report.extend([finding.in_file(FileName::Segment(last))]);
-            return;
-        }
-        let watermark = self.heads.watermark();
-        let skipped = self
-            .heads
-            .known
-            .iter()
-            .map(|known| known.head.size)
-            .find(|size| !self.compared.contains(size));
-        if let Some(skipped) = skipped.filter(|_| !self.damaged) {
-            let cause = format!("no commit group ends at the {skipped} records that a head covers");
-            self.report
-                .extend([Finding::new(Code::Rewritten, cause).at_seq(skipped)]);
-            return;
-        }
-        if size > watermark && self.report.held.is_none() && !self.heads.known.is_empty() && !self.damaged {
-            let cause = format!(
-                "the records from seq {watermark} to {} are past the newest head and nobody holds the ledger: \
-                 the next open keeps them and says so",
-                size - 1
-            );
-            self.report
-                .extend([Finding::new(Code::Unfinished, cause).at_seq(watermark)]);
         }
     }
 }
