@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ledgerstone_formats::chain::{ChainHead, Counters, GroupStamp};
-use ledgerstone_formats::checkpoint::{Signer, VerifierKey};
+use ledgerstone_formats::checkpoint::{HEAD_BYTES_MAX, Signer, VerifierKey};
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::ids::Origin;
 use ledgerstone_formats::limits::LINE_BYTES_MAX;
@@ -23,6 +23,7 @@ use crate::keystore::KeyStore;
 use crate::ledger::LedgerIdentity;
 use crate::options::Options;
 use crate::recover::apply::{seat, system_draft};
+use crate::recover::heads::{head_name, open_head, verifier};
 use crate::storage::Storage;
 
 /// Refuses a directory that is a ledger already, before anything is touched.
@@ -56,21 +57,30 @@ pub(crate) fn create(
                 format!("the clock says {wall} microseconds since 1970: before this program was made");
             Error::new(ErrorKind::Unavailable, message)
         })?;
-    let genesis = match unfinished(storage)? {
-        Unfinished::Genesis(genesis, bytes) => {
-            check_key(&genesis, keys, identity)?;
-            // It may be known to the cache only.
-            storage
-                .sync_directories()
-                .map_err(|error| Error::io("the directories cannot be synced", error))?;
-            storage
-                .settle(0, 0, bytes)
-                .map_err(|error| Error::io("the genesis line cannot be settled", error))?;
-            genesis
+    let unfinished = unfinished(storage)?;
+    // Directories and files that an interrupted creation made may be known to the cache only.
+    storage
+        .sync_directories()
+        .map_err(|error| Error::io("the directories cannot be synced", error))?;
+    let settle = |bytes| {
+        storage
+            .settle(0, 0, bytes)
+            .map_err(|error| Error::io("the first segment cannot be settled", error))
+    };
+    let genesis = match unfinished {
+        Unfinished::Genesis(begun) => {
+            check_key(&begun.genesis, keys, identity)?;
+            check_heads(storage, keys, &begun)?;
+            settle(begun.bytes)?;
+            begun.genesis
         }
         Unfinished::Nothing { segment_exists } => {
             let origin = choose_origin(keys, identity, wall)?;
-            let genesis = new_genesis(&origin, at, keys)?;
+            let genesis = new_genesis(&origin, at, keys, identity.signed)?;
+            if segment_exists {
+                // A cut that only the cache knows would let old bytes come back among the new ones.
+                settle(0)?;
+            }
             write_genesis(storage, clock, &genesis, at, segment_exists, options)?;
             genesis
         }
@@ -80,20 +90,26 @@ pub(crate) fn create(
 
 /// What an interrupted creation left.
 enum Unfinished {
-    /// A whole genesis line of so many bytes, and nothing else of weight.
-    Genesis(Genesis, u64),
+    /// A whole genesis line and nothing after it.
+    Genesis(Begun),
     /// Nothing, or bytes that were set aside.
     Nothing { segment_exists: bool },
+}
+
+/// A ledger that lacks no more than its heads and its identity file.
+struct Begun {
+    genesis: Genesis,
+    /// Root of the tree over its one record.
+    root: Hash,
+    /// Bytes of the line.
+    bytes: u64,
 }
 
 fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
     let listing = storage
         .list()
         .map_err(|error| Error::io("the directory cannot be listed", error))?;
-    let damaged = |cause: &str| {
-        let finding = Finding::new(Code::Evidence, format!("ledger.json is missing, and {cause}"));
-        Err(Error::corrupt(vec![finding.in_file(FileName::Identity)]))
-    };
+    let damaged = |cause| Err(damaged(cause));
     let mut segment = None;
     let mut has_head = false;
     for (name, len) in &listing.files {
@@ -119,14 +135,20 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
         return damaged("more than a genesis line is in the first segment");
     }
     let bytes = file.read_all(len).map_err(io)?;
+    let line_ends = memchr::memchr_iter(b'\n', &bytes).count();
     match bytes
         .strip_suffix(b"\n")
-        .filter(|line| !line.contains(&b'\n'))
+        .filter(|_| line_ends == 1)
         .and_then(genesis_of)
     {
-        Some(genesis) => Ok(Unfinished::Genesis(genesis, len)),
+        Some((genesis, root)) => Ok(Unfinished::Genesis(Begun {
+            genesis,
+            root,
+            bytes: len,
+        })),
         None if has_head => damaged("a head is here without a whole genesis line"),
-        None if bytes.contains(&b'\n') => damaged("more than a genesis line is in the first segment"),
+        // One end of a line is what a torn genesis line may have.
+        None if line_ends > 1 => damaged("more than a genesis line is in the first segment"),
         None => {
             if len > 0 {
                 storage.quarantine(0, 0).map_err(|error| {
@@ -141,13 +163,51 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
     }
 }
 
-fn genesis_of(line: &[u8]) -> Option<Genesis> {
+fn damaged(cause: &str) -> Error {
+    let finding = Finding::new(Code::Evidence, format!("ledger.json is missing, and {cause}"));
+    Error::corrupt(vec![finding.in_file(FileName::Identity)])
+}
+
+/// The genesis of a line, and its hash, which is the root of a tree of one leaf.
+fn genesis_of(line: &[u8]) -> Option<(Genesis, Hash)> {
     let record = Record::parse(line).ok()?;
     record.check_hashes().ok()?;
     ChainHead::new().check(&record, true).ok()?;
-    (record.header.kind == GENESIS)
-        .then(|| Genesis::parse(record.body()))
-        .flatten()
+    let genesis = (record.header.kind == GENESIS).then(|| Genesis::parse(record.body()));
+    Some((genesis.flatten()?, record.hash))
+}
+
+/// Creation leaves heads of size 1 at most: any other says that a ledger was here, and is never written over.
+fn check_heads(storage: &dyn Storage, keys: &dyn KeyStore, begun: &Begun) -> Result<(), Error> {
+    let key = verifier(&begun.genesis)
+        .transpose()
+        .map_err(|finding| Error::corrupt(vec![finding]))?;
+    let is_first = |file: &[u8]| {
+        open_head(file, &begun.genesis, key.as_ref())
+            .is_ok_and(|head| (head.size, head.root) == (1, begun.root))
+    };
+    for name in [FileName::Checkpoint, FileName::Head] {
+        let file = storage.open(&name).and_then(|file| file.read_all(HEAD_BYTES_MAX));
+        match file {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("the head cannot be read", error).in_file(name)),
+            Ok(file) if name == head_name(&begun.genesis) && is_first(&file) => {}
+            Ok(_) => {
+                return Err(damaged(
+                    "a head is here that does not belong to this genesis line",
+                ));
+            }
+        }
+    }
+    let beside = keys
+        .head()
+        .map_err(|error| Error::io("the head beside the key cannot be read", error))?;
+    if beside.is_some_and(|file| !is_first(&file)) {
+        return Err(damaged(
+            "the head beside the key does not belong to this genesis line",
+        ));
+    }
+    Ok(())
 }
 
 /// The unfinished ledger must be the one that is asked for, made with this key.
@@ -182,6 +242,7 @@ fn choose_origin(keys: &dyn KeyStore, identity: &LedgerIdentity, wall: i64) -> R
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(Error::io("the signing key cannot be read", error)),
     };
+    let not_stored = |error| Error::io("the signing key cannot be stored", error);
     if let Some(secret) = existing.filter(|_| identity.signed) {
         let signer = Signer::parse(secret.expose().trim_end()).map_err(|error| {
             Error::with_source(ErrorKind::Invalid, "the signing key cannot be used", error)
@@ -194,6 +255,8 @@ fn choose_origin(keys: &dyn KeyStore, identity: &LedgerIdentity, wall: i64) -> R
             );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
+        // It may be known to the cache only; stored again as it is, it is durable.
+        keys.create_key(secret.expose()).map_err(not_stored)?;
         return Ok(origin);
     }
     let no_entropy = |error| Error::io("the operating system gives no random bytes", error);
@@ -205,22 +268,25 @@ fn choose_origin(keys: &dyn KeyStore, identity: &LedgerIdentity, wall: i64) -> R
     if identity.signed {
         let text = Signer::key_text(&origin, &entropy.seed().map_err(no_entropy)?);
         // Durable before the segment: a genesis never names a key that is lost.
-        keys.create_key(&format!("{text}\n"))
-            .map_err(|error| Error::io("the signing key cannot be stored", error))?;
+        keys.create_key(&format!("{text}\n")).map_err(not_stored)?;
     }
     Ok(origin)
 }
 
-fn new_genesis(origin: &Origin, at: Timestamp, keys: &dyn KeyStore) -> Result<Genesis, Error> {
+fn new_genesis(origin: &Origin, at: Timestamp, keys: &dyn KeyStore, signed: bool) -> Result<Genesis, Error> {
     let id = origin
         .as_str()
         .rsplit_once('/')
         .map_or("", |(_, id)| id)
         .to_owned();
-    let vkey = match keys
+    let secret = keys
         .signing_key()
-        .map_err(|error| Error::io("the signing key cannot be read", error))?
-    {
+        .map_err(|error| Error::io("the signing key cannot be read", error))?;
+    if secret.is_some() != signed {
+        let message = "a key is given for an unsigned ledger, or none for a signed one";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let vkey = match secret {
         None => None,
         Some(secret) => {
             let signer = Signer::parse(secret.expose().trim_end()).map_err(|error| {

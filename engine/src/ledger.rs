@@ -60,8 +60,8 @@ pub struct Ledger {
     genesis: Genesis,
     body_bytes_max: usize,
     threads: Mutex<Option<Threads>>,
-    /// Held until the threads have ended.
-    _lock: Box<dyn Lock>,
+    /// The writer holds it too: whichever of the two is dropped last lets the ledger go.
+    _lock: Arc<dyn Lock>,
 }
 
 impl fmt::Debug for Ledger {
@@ -106,15 +106,13 @@ impl Ledger {
             .map_err(|error| Error::io("the ledger's directory cannot be made", error))?;
         let lock = holder::take_lock(storage.as_ref(), clock.as_ref())?;
         create::create(storage.as_ref(), keys.as_ref(), &clock, identity, &options)?;
-        let (ledger, writer, recovered) = Self::open_held(
-            lock,
-            Means {
-                storage,
-                keys,
-                clock,
-                options,
-            },
-        )?;
+        let (ledger, writer, recovered) = Self::open_held(Means {
+            storage,
+            keys,
+            clock,
+            options,
+            lock: lock.into(),
+        })?;
         match recovered.read_only {
             Some(error) => Err(error),
             None => Ok((ledger, writer)),
@@ -152,18 +150,16 @@ impl Ledger {
         // Told before the lock is asked for: a directory without a ledger is left as it is.
         crate::recover::read_identity(storage.as_ref())?;
         let lock = holder::take_lock(storage.as_ref(), clock.as_ref())?;
-        Self::open_held(
-            lock,
-            Means {
-                storage,
-                keys,
-                clock,
-                options,
-            },
-        )
+        Self::open_held(Means {
+            storage,
+            keys,
+            clock,
+            options,
+            lock: lock.into(),
+        })
     }
 
-    fn open_held(lock: Box<dyn Lock>, means: Means) -> Result<(Self, Writer, Recovered), Error> {
+    fn open_held(means: Means) -> Result<(Self, Writer, Recovered), Error> {
         let plan = plan(means.storage.as_ref(), means.keys.as_ref(), &means.options)?;
         let mut recovered = recovered(&plan);
         let genesis = plan.genesis.clone();
@@ -192,7 +188,7 @@ impl Ledger {
             genesis,
             body_bytes_max: means.options.body_bytes_max,
             threads: Mutex::new(None),
-            _lock: lock,
+            _lock: means.lock,
         };
         Ok((ledger, writer, recovered))
     }
@@ -232,7 +228,9 @@ impl Ledger {
         if let Some(refusal) = self.shared.refusal() {
             return Err(refusal.error());
         }
-        self.shared.queue.submit(batch)
+        let submitted = self.shared.queue.submit(batch);
+        // The failure may have come in between: it says more than that the queue is closed.
+        submitted.map_err(|error| self.shared.refusal().map_or(error, |refusal| refusal.error()))
     }
 
     /// Resolves when there is room in the queue.
@@ -343,6 +341,7 @@ impl Writer {
             ended,
             active: None,
             buffer: Vec::new(),
+            _lock: Arc::clone(&means.lock),
         }
     }
 }

@@ -100,6 +100,15 @@ impl Notary {
         if let Some(active) = &published.active {
             self.read_back(active)?;
         }
+        // Other lines, consistent in themselves, are not those that were acknowledged.
+        let (read, told) = (self.audit.chain(), &published.chain);
+        if (read.next_seq(), read.last_hash()) != (told.next_seq(), told.last_hash()) {
+            let cause = "acknowledged bytes read back otherwise: the last record is another";
+            let finding = Finding::new(Code::Altered, cause);
+            return Err(Error::corrupt(vec![
+                finding.at_seq(read.next_seq().saturating_sub(1)),
+            ]));
+        }
         Ok(())
     }
 

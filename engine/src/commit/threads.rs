@@ -79,7 +79,14 @@ fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_
     let _latch = LatchOnPanic(Arc::clone(shared));
     loop {
         shared.wait_for_notary_work(clock.monotonic(), head_delay_max);
-        let work = shared.notary_work(clock.monotonic(), head_delay_max);
+        // A latched ledger signs nothing, not even what was durable before.
+        if shared.refusal().is_some() {
+            return;
+        }
+        let (now, work) = (
+            clock.monotonic(),
+            shared.notary_work(clock.monotonic(), head_delay_max),
+        );
         let done = notary.advance(&work.published).and_then(|()| {
             if work.sign {
                 notary.sign()?;
@@ -87,7 +94,7 @@ fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_
             Ok(())
         });
         match done {
-            Ok(()) => shared.notarize(notary.done().clone(), clock.monotonic()),
+            Ok(()) => shared.notarize(notary.done().clone(), now),
             Err(error) => shared.latch(&error),
         }
         if work.last {

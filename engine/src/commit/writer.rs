@@ -17,7 +17,7 @@ use crate::commit::shared::{Published, SegmentInfo, Shared};
 use crate::commit::ticket::{Committed, Placement, Slot, Ticket};
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
-use crate::storage::{Append, Storage};
+use crate::storage::{Append, Lock, Storage};
 
 /// Turns the commit path of a ledger one step at a time. [`crate::Ledger::open`] gives it a thread;
 /// [`crate::Ledger::open_stepped`] gives it to the caller.
@@ -35,6 +35,8 @@ pub struct Writer {
     pub(crate) ended: Arc<Vec<SegmentInfo>>,
     pub(crate) active: Option<Active>,
     pub(crate) buffer: Vec<u8>,
+    /// Held as long as anything can be written.
+    pub(crate) _lock: Arc<dyn Lock>,
 }
 
 /// The segment that is appended to.
@@ -99,6 +101,16 @@ impl Writer {
                 notary.sign()?;
             }
             self.shared.notarize(notary.done().clone(), now);
+        }
+        Ok(())
+    }
+
+    /// Reads back all that is published, and seals what has ended.
+    pub(crate) fn read_back(&mut self) -> Result<(), Error> {
+        if let Some(notary) = &mut self.notary {
+            notary.advance(&self.shared.published())?;
+            self.shared
+                .notarize(notary.done().clone(), self.clock.monotonic());
         }
         Ok(())
     }

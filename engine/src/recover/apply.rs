@@ -23,7 +23,7 @@ use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::{ClockWord, Options};
 use crate::recover::heads::Source;
 use crate::recover::plan::Plan;
-use crate::storage::Storage;
+use crate::storage::{Lock, Storage};
 
 /// What an open needs besides the plan.
 pub(crate) struct Means {
@@ -31,6 +31,7 @@ pub(crate) struct Means {
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
+    pub(crate) lock: Arc<dyn Lock>,
 }
 
 /// The seat of a ledger whose key is here.
@@ -92,7 +93,8 @@ pub(crate) fn apply(means: &Means, mut plan: Plan) -> Result<Writer, Error> {
     put_in_order(means.storage.as_ref(), &mut plan)?;
     let recoveries = recoveries(means.storage.as_ref(), &plan)?;
     let mut writer = writer(means, seat, &mut plan, believed)?;
-    writer.turn_notary(false)?;
+    // What was settled is judged again, as it reads now, before anything is built upon it.
+    writer.read_back()?;
     let mut drafter = Drafter::new(Arc::clone(&means.clock), means.options.body_bytes_max);
     if let Some(word) = clock_step {
         record_clock_step(&mut writer, &mut drafter, &plan.genesis, last_at, word)?;
@@ -125,12 +127,35 @@ fn put_in_order(storage: &dyn Storage, plan: &mut Plan) -> Result<(), Error> {
             );
             Error::io(&doing, error)
         })?;
-        plan.unrecorded.push(name);
+        // A copy that an earlier open made before it could cut is named once all the same.
+        if !plan.unrecorded.contains(&name) {
+            plan.unrecorded.push(name);
+        }
     }
+    sync_earlier_cut(storage, plan)?;
     if let Some((segment, len)) = plan.filler {
         storage
             .trim_filler(segment, len)
             .map_err(|error| Error::io("filler cannot be trimmed", error))?;
+    }
+    Ok(())
+}
+
+/// A tail that an earlier open cut and no record names: the cut may be in the cache only, and with the next append half
+/// on the medium the old bytes would come back among the new ones.
+fn sync_earlier_cut(storage: &dyn Storage, plan: &Plan) -> Result<(), Error> {
+    let Some(last) = plan
+        .segments
+        .last()
+        .filter(|last| !last.sealed && plan.torn.is_none())
+    else {
+        return Ok(());
+    };
+    let at_end = |name: &&QuarantineName| (name.segment, name.offset) == (last.first, last.bytes);
+    if plan.unrecorded.iter().any(|name| at_end(&name)) {
+        storage
+            .quarantine(last.first, last.bytes)
+            .map_err(|error| Error::io("the cut of a torn tail cannot be synced", error))?;
     }
     Ok(())
 }
@@ -183,12 +208,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
     };
     let mut ended = plan.segments.clone();
     let active = plan.last_is_active.then(|| ended.pop()).flatten();
-    // With one open segment its sums are in the plan already; with two the older one is read again to be sealed.
-    let audit = if ended.len() > sealed {
-        plan.notary_start.clone()
-    } else {
-        plan.audit.clone()
-    };
+    let audit = plan.notary_start.clone();
     let (storage, keys) = (Arc::clone(&means.storage), Arc::clone(&means.keys));
     let notary = Notary::new(storage, keys, seat, audit, plan.prev_seal, done.clone());
     let active_file = active
@@ -224,6 +244,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         ended,
         active: active_file,
         buffer: Vec::new(),
+        _lock: Arc::clone(&means.lock),
     })
 }
 

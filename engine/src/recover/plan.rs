@@ -55,7 +55,8 @@ pub struct Plan {
     pub(crate) settle: Vec<(u64, u64, u64)>,
     /// Quarantine files that no record names yet.
     pub(crate) unrecorded: Vec<QuarantineName>,
-    /// State at the start of the first segment without a seal, for the notary.
+    /// State after the records under the newest head, for the notary, who reads again what follows; at the start of the
+    /// first segment without a seal where that is earlier.
     pub(crate) notary_start: Audit,
     pub(crate) prev_seal: Hash,
     /// State after the last whole group.

@@ -242,6 +242,9 @@ impl<'a> Planner<'a> {
             self.plan.heads.check_root(audit.tree()).map_err(LineStop::Head)?;
             if audit.tree().size() == self.plan.heads.watermark() {
                 self.watermark_at = Some((audit.segment(), audit.whole_bytes()));
+                if audit.segment() == self.plan.notary_start.segment() {
+                    self.plan.notary_start = audit.clone();
+                }
             }
         }
         Ok(())
