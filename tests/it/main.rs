@@ -16,6 +16,7 @@ mod cli_surface;
 mod corpora;
 mod damage;
 mod ed25519_vectors;
+mod engine;
 mod json_vectors;
 mod layering;
 mod ledger;
