@@ -9,6 +9,7 @@ pub mod machine;
 pub mod ours;
 pub mod p2;
 pub mod p3;
+pub mod reference;
 pub mod rounds;
 pub mod sqlite;
 pub mod stats;

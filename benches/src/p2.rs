@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::base;
 use crate::entries::{Entries, Entry};
 use crate::error::Error;
 use crate::loops;
 use crate::ours::{self, Stored};
+use crate::reference::{self, Limit};
 use crate::rounds::{Setting, in_turn};
-use crate::sqlite::runs::{self, ONE_WRITER_REFERENCE};
+use crate::sqlite::runs;
 use crate::stats::Run;
 use crate::table::{Bar, Row, Unit};
 
@@ -32,74 +32,62 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>, Error> {
             &|dir: &Path| runs::one_writer(dir, &entries),
         ],
     )?;
-    let append = "append and fdatasync";
+    let with_appends = Pair {
+        ours: &ours,
+        against: "append and fdatasync",
+        other: &limit,
+    };
+    let with_sqlite = Pair {
+        ours: &ours,
+        against: "SQLite",
+        other: &peer,
+    };
+    let appends = values(&limit, rate);
+    let disk = Limit {
+        here: &appends,
+        there: reference::APPENDS,
+    };
     Ok(vec![
-        row(
-            "P2 1 writer",
-            &ours,
-            append,
-            &limit,
-            rate,
-            Unit::PerSecond,
-            Bar::AtLeast(0.9),
+        with_appends.rates(Bar::AtLeast(0.9)),
+        with_appends.times("p50", p50, Bar::None),
+        with_appends.times("p99", p99, Bar::AtMost(1.3)),
+        with_sqlite.rates(Bar::None),
+        with_sqlite.times("p99", p99, Bar::None),
+        reference::peer_row(
+            "SQLite, 1 writer",
+            values(&peer, rate),
+            reference::SQLITE_ONE_WRITER,
+            disk,
         ),
-        row(
-            "P2 1 writer, p50",
-            &ours,
-            append,
-            &limit,
-            p50,
-            Unit::Micros,
-            Bar::None,
-        ),
-        row(
-            "P2 1 writer, p99",
-            &ours,
-            append,
-            &limit,
-            p99,
-            Unit::Micros,
-            Bar::AtMost(1.3),
-        ),
-        row(
-            "P2 1 writer",
-            &ours,
-            "SQLite",
-            &peer,
-            rate,
-            Unit::PerSecond,
-            Bar::None,
-        ),
-        row(
-            "P2 1 writer, p99",
-            &ours,
-            "SQLite",
-            &peer,
-            p99,
-            Unit::Micros,
-            Bar::None,
-        ),
-        base::reference_row("SQLite, 1 writer", values(&peer, rate), ONE_WRITER_REFERENCE),
     ])
 }
 
-fn row(
-    figure: &str,
-    ours: &[Run],
-    against: &str,
-    other: &[Run],
-    value: fn(&Run) -> f64,
-    unit: Unit,
-    bar: Bar,
-) -> Row {
-    let (ours, other) = (values(ours, value), values(other, value));
-    Row {
-        figure: figure.to_owned(),
-        ours,
-        against: against.to_owned(),
-        other,
-        unit,
-        bar,
+/// Runs that were measured in the same rounds.
+struct Pair<'a> {
+    ours: &'a [Run],
+    against: &'static str,
+    other: &'a [Run],
+}
+
+impl Pair<'_> {
+    fn rates(&self, bar: Bar) -> Row {
+        self.row("P2 1 writer".to_owned(), rate, Unit::PerSecond, bar)
+    }
+
+    fn times(&self, name: &str, value: fn(&Run) -> f64, bar: Bar) -> Row {
+        self.row(format!("P2 1 writer, {name}"), value, Unit::Micros, bar)
+    }
+
+    fn row(&self, figure: String, value: fn(&Run) -> f64, unit: Unit, bar: Bar) -> Row {
+        let (ours, other) = (values(self.ours, value), values(self.other, value));
+        Row {
+            figure,
+            ours,
+            against: self.against.to_owned(),
+            other,
+            unit,
+            bar,
+        }
     }
 }
 

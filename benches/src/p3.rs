@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::thread;
 
-use crate::base;
 use crate::entries::Entries;
 use crate::error::Error;
 use crate::ours::{self, Stored};
+use crate::reference::{self, Limit};
 use crate::rounds::{Setting, in_turn};
-use crate::sqlite::runs::{self, BATCHES_REFERENCE};
+use crate::sqlite::runs;
 use crate::stats::rate;
 use crate::table::{Bar, Row, Unit};
 use crate::{files, loops};
@@ -44,6 +44,12 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>, Error> {
             &|dir: &Path| Ok(rate(count, runs::load(dir, &bodies, BATCH, threads)?)),
         ],
     )?;
+    let line_bytes = stored.bytes() as f64 / count as f64;
+    let disk_rates: Vec<f64> = limit.iter().map(|lines| lines * line_bytes).collect();
+    let disk = Limit {
+        here: &disk_rates,
+        there: reference::GROUP_BYTES,
+    };
     let row = |against: &str, other, bar| Row {
         figure: "P3 bulk load".to_owned(),
         ours: ours.clone(),
@@ -55,6 +61,11 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>, Error> {
     Ok(vec![
         row("write and sync its groups", limit, Bar::AtLeast(0.6)),
         row("SQLite", peer.clone(), Bar::AtLeast(6.0)),
-        base::reference_row("SQLite, transactions of 10,000", peer, BATCHES_REFERENCE),
+        reference::peer_row(
+            "SQLite, transactions of 10,000",
+            peer,
+            reference::SQLITE_BATCHES,
+            disk,
+        ),
     ])
 }

@@ -15,15 +15,6 @@ use crate::files;
 use crate::stats::Run;
 use crate::stopwatch::Stopwatch;
 
-/// Entries a second with one writer, on the machine of the project's bars.
-pub const ONE_WRITER_REFERENCE: f64 = 2_816.0;
-/// Entries a second with 64 writers and group commit, there.
-pub const WRITERS_64_REFERENCE: f64 = 7_200.0;
-/// Entries a second in transactions of 10,000, there.
-pub const BATCHES_REFERENCE: f64 = 42_000.0;
-/// A run in which the peer reaches less than this part of its reference says nothing.
-pub const REFERENCE_PART_MIN: f64 = 2.0 / 3.0;
-
 /// One writer, one entry a transaction.
 ///
 /// # Errors
