@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ledgerstone_tests::cli::Place;
-use ledgerstone_tests::{read_folder, shared_data};
+use ledgerstone_tests::{python, read_folder, shared_data};
 
 /// A folder of real records, the kind they get, and where they name tenant, id and correlation.
 const FOLDERS: [(&str, &str, &str); 9] = [
@@ -109,6 +109,8 @@ fn every_record_comes_back_byte_for_byte_from_sealed_segments_and_after_a_kill()
     let sealed = summary["sealed"].as_u64().unwrap();
     assert!(sealed > 10, "{sealed} sealed segments");
     assert_eq!(summary["receipts"], 5471);
+    let verdict = python::verify(&place.join("l"));
+    assert_eq!(verdict.code, 0, "{}", verdict.findings.join("\n"));
 }
 
 trait ConcatBytes {

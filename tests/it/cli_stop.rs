@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use ledgerstone_tests::cli::Place;
+use ledgerstone_tests::python;
 use serde_json::Value;
 
 fn ledger() -> Place {
@@ -147,6 +148,8 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
             .ends_with(0);
         assert!(verified.text().contains("receipts"), "{}", verified.report());
     }
+    let verdict = python::verify(&place.join("l"));
+    assert_eq!(verdict.code, 0, "{}", verdict.findings.join("\n"));
 }
 
 #[test]
