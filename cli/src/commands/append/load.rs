@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::mpsc::Receiver;
 
-use ledgerstone_engine::{Batch, Error, ErrorKind, Ledger, Ticket};
+use ledgerstone_engine::{Batch, Ledger};
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 
 use super::feed::Event;
@@ -155,22 +155,18 @@ impl<'a> Load<'a> {
         if let Some(ledger) = self.ledger
             && !batch.is_empty()
         {
-            item.ticket = Some(submit(ledger, &batch).map_err(|error| End::Refused(Problem::from(&error)))?);
+            // Never refused because the queue is full: what waits is bounded by the memory for input, see `open`, and so
+            // no copy of the batch has to be kept to submit it again.
+            item.ticket = Some(
+                ledger
+                    .submit(batch)
+                    .map_err(|error| End::Refused(Problem::from(&error)))?,
+            );
         }
         if self.recorder.send(item) {
             Ok(())
         } else {
             Err(End::NotStored)
-        }
-    }
-}
-
-/// Submits as soon as the queue has room: a load may be quicker than the disk.
-fn submit(ledger: &Ledger, batch: &Batch) -> Result<Ticket, Error> {
-    loop {
-        match ledger.submit(batch.clone()) {
-            Err(error) if error.kind() == ErrorKind::Busy => ledger.ready().wait(),
-            answer => return answer,
         }
     }
 }
