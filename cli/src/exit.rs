@@ -77,3 +77,26 @@ impl From<Exit> for ExitCode {
         Self::from(exit.number())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_would_do_differently_has_a_code_of_its_own() {
+        let codes = [
+            (ErrorKind::Invalid, 2, "invalid"),
+            (ErrorKind::Missing, 2, "missing"),
+            (ErrorKind::Unavailable, 3, "unavailable"),
+            (ErrorKind::Conflict, 4, "conflict"),
+            (ErrorKind::Held, 5, "held"),
+            (ErrorKind::Unknown, 6, "unknown"),
+        ];
+        for (kind, number, name) in codes {
+            let (exit, shown) = of_error(kind, None);
+            assert_eq!((exit.number(), shown), (number, name));
+        }
+        let (exit, shown) = of_error(ErrorKind::Corrupt, Some(Code::RolledBack));
+        assert_eq!((exit.number(), shown), (33, "corrupt"));
+    }
+}

@@ -164,7 +164,7 @@ impl Journal {
         let file = files::standard_output()?;
         Ok(Self {
             file: BufWriter::with_capacity(BUFFER_BYTES, file),
-            path: PathBuf::from("-"),
+            path: PathBuf::from("standard output"),
             sync: false,
         })
     }

@@ -17,6 +17,55 @@ const COMMANDS: [&str; 12] = [
     "demo",
 ];
 
+/// Every option of every command. One that is not here is either a slip or has to be decided first.
+const OPTIONS: [(&str, &str); 12] = [
+    ("init", "--origin --unsigned SETTINGS"),
+    (
+        "append",
+        "--kind --tenant --tenant-at --id-at --corr-at --strict --batch --atomic --rejects --receipts --crlf --dry-run \
+         SETTINGS",
+    ),
+    ("get", "--tenant --body"),
+    (
+        "scan",
+        "--from --to --after --kind --since --until --limit --count --tenant --body",
+    ),
+    ("tail", "--lines --follow --kind --tenant --body"),
+    ("seal", "SETTINGS"),
+    ("stat", ""),
+    ("verify", "--receipts --jobs --signing-key"),
+    ("recover", "--plan --apply --accept-torn --accept-clock SETTINGS"),
+    ("inspect", ""),
+    ("checkpoint", "SETTINGS"),
+    ("demo", ""),
+];
+const SETTINGS: &str =
+    "--signing-key --lock-wait --segment-bytes --segment-age --body-bytes-max --disk-free-min";
+const EVERYWHERE: &str = "--help --json --quiet --verbose --config";
+
+#[test]
+fn every_option_is_one_that_was_decided() {
+    let place = Place::new();
+    for (command, own) in OPTIONS {
+        let help = place.run(&format!("{command} --help"));
+        let is_option = |line: &&str| line.trim_start().starts_with('-');
+        let name = |line: &str| {
+            let (_, name) = line.split_once("--").unwrap_or_default();
+            format!("--{}", name.split([' ', ',']).next().unwrap_or_default())
+        };
+        let mut found: Vec<_> = help.text().lines().filter(is_option).map(name).collect();
+        let own = own.replace("SETTINGS", SETTINGS);
+        let mut decided: Vec<_> = own
+            .split_whitespace()
+            .chain(EVERYWHERE.split(' '))
+            .map(str::to_owned)
+            .collect();
+        found.sort();
+        decided.sort();
+        assert_eq!(found, decided, "{command}");
+    }
+}
+
 #[test]
 fn every_command_has_help_that_ends_with_two_examples() {
     let place = Place::new();

@@ -56,29 +56,42 @@ pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[
 /// others.
 fn command(args: &Append, typed: &[OsString], inputs: &[String], before: usize) -> String {
     let mut words = vec!["ledgerstone".to_owned()];
-    let mut placed = false;
-    let mut is_value = false;
+    let mut inputs = Some(inputs);
+    let mut options_end = false;
+    let mut value_of: Option<String> = None;
     for word in typed {
         let text = word.to_string_lossy();
-        let is_input = !is_value && args.files.iter().any(|file| file.as_os_str() == word);
-        let is_new = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == word);
-        let must_be_new = is_value && word != "-" && (is_new(&args.rejects) || is_new(&args.receipts));
-        is_value = !is_value && text.starts_with("--") && !text.contains('=') && !FLAGS.contains(&&*text);
-        if is_input {
-            if !placed {
-                words.extend_from_slice(inputs);
+        if let Some(option) = value_of.take() {
+            words.push(value(&option, word, before));
+        } else if !options_end && text.starts_with("--") {
+            options_end = text == "--";
+            match text.split_once('=') {
+                Some((option, rest)) => {
+                    words.push(format!("{option}={}", value(option, rest.as_ref(), before)));
+                }
+                None => {
+                    value_of = (!options_end && !FLAGS.contains(&&*text)).then(|| text.clone().into_owned());
+                    words.push(quote(word));
+                }
             }
-            placed = true;
-        } else if must_be_new {
-            words.push(quote(next_name(Path::new(word), before).as_os_str()));
+        } else if args.files.iter().any(|file| file.as_os_str() == word) {
+            words.extend_from_slice(inputs.take().unwrap_or_default());
         } else {
             words.push(quote(word));
         }
     }
-    if !placed {
-        words.extend_from_slice(inputs);
-    }
+    words.extend_from_slice(inputs.unwrap_or_default());
     words.join(" ")
+}
+
+/// An option's value; of one that makes a file, a name that is free.
+fn value(option: &str, value: &OsStr, before: usize) -> String {
+    let makes_a_file = matches!(option, "--receipts" | "--rejects") && value != "-";
+    if makes_a_file {
+        quote(next_name(Path::new(value), before).as_os_str())
+    } else {
+        quote(value)
+    }
 }
 
 fn shell_name(source: &Source) -> String {
@@ -184,6 +197,11 @@ mod tests {
         assert_eq!(
             resumed(&typed, 0, 2),
             ["tail -n +2 k | ledgerstone append l - --rejects /nowhere/bad.2 --kind k"]
+        );
+        let typed = ["append", "l", "--kind=k", "--receipts=/nowhere/r", "--", "-x"];
+        assert_eq!(
+            resumed(&typed, 0, 2),
+            ["tail -n +2 ./-x | ledgerstone append l --kind=k --receipts=/nowhere/r.2 -- -"]
         );
         let typed = ["append", "l", "a", "b", "--kind", "k", "--receipts", "r"];
         assert_eq!(
