@@ -24,6 +24,7 @@ use crate::keystore::KeyStore;
 use crate::options::Options;
 use crate::read::snapshot::Snapshot;
 use crate::recover::apply::{Means, apply};
+use crate::recover::heads::Source;
 use crate::recover::{Adopted, Plan, TornTail, plan};
 use crate::stats::Stats;
 use crate::storage::{Lock, Storage};
@@ -163,7 +164,7 @@ impl Ledger {
         let plan = plan(means.storage.as_ref(), means.keys.as_ref(), &means.options)?;
         let mut recovered = recovered(&plan);
         let genesis = plan.genesis.clone();
-        let readable = readable(&plan);
+        let (readable, head_size) = (readable(&plan), plan.heads.size_from(&Source::Directory));
         let applied = if plan.findings().is_empty() {
             apply(&means, plan)
         } else {
@@ -178,7 +179,7 @@ impl Ledger {
                     notes: recovered.notes,
                     ..Recovered::default()
                 };
-                Writer::refusing(&means, readable, refusal)
+                Writer::refusing(&means, readable, head_size.unwrap_or(0), refusal)
             }
         };
         let ledger = Self {
@@ -225,9 +226,7 @@ impl Ledger {
         if batch.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
         }
-        if let Some(refusal) = self.shared.refusal() {
-            return Err(refusal.error());
-        }
+        self.expect_working()?;
         let submitted = self.shared.queue.submit(batch);
         // The failure may have come in between: it says more than that the queue is closed.
         submitted.map_err(|error| self.shared.refusal().map_or(error, |refusal| refusal.error()))
@@ -250,6 +249,7 @@ impl Ledger {
     /// # Errors
     /// The reason why the ledger takes nothing any more.
     pub fn seal(&self) -> Result<Option<Seal>, Error> {
+        self.expect_working()?;
         let published = self.shared.published();
         let Some(active) = published.active.filter(|active| active.bytes > 0) else {
             return Ok(None);
@@ -264,6 +264,7 @@ impl Ledger {
     /// # Errors
     /// The reason why the ledger takes nothing any more.
     pub fn checkpoint(&self) -> Result<Vec<u8>, Error> {
+        self.expect_working()?;
         let size = self.shared.published().chain.next_seq();
         let notarized = self.shared.wait_for_head(size)?;
         if !notarized.head_file.is_empty() {
@@ -289,10 +290,15 @@ impl Ledger {
     /// The failure that has ended the ledger, if one has.
     pub fn close(self) -> Result<ChainHead, Error> {
         self.end();
-        match self.shared.refusal() {
-            Some(refusal) => Err(refusal.error()),
-            None => Ok(self.shared.published().chain),
-        }
+        self.expect_working()?;
+        Ok(self.shared.published().chain)
+    }
+
+    /// Gives the reason why nothing is taken any more, if there is one.
+    fn expect_working(&self) -> Result<(), Error> {
+        self.shared
+            .refusal()
+            .map_or(Ok(()), |refusal| Err(refusal.error()))
     }
 
     fn end(&self) {
@@ -314,17 +320,21 @@ impl Writer {
     /// Ends the segment and seals it, in stepped mode.
     ///
     /// # Errors
-    /// The failure; it has latched the ledger.
+    /// The failure; it has latched the ledger, now or before.
     pub fn seal(&mut self) -> Result<(), Error> {
+        if let Some(refusal) = self.shared.refusal() {
+            return Err(refusal.error());
+        }
         self.end_segment().inspect_err(|error| self.shared.latch(error))
     }
 
     /// A writer for a ledger that is open for reading only.
-    fn refusing(means: &Means, published: Published, refusal: Refusal) -> Self {
+    fn refusing(means: &Means, published: Published, head_size: u64, refusal: Refusal) -> Self {
         let options = means.options.clone();
         let queue = Arc::new(Queue::new(options.queue_records_max, options.queue_bytes_max));
         let sealed = published.ended.iter().filter(|info| info.sealed).count();
         let notarized = Notarized {
+            head_size,
             sealed,
             ..Notarized::default()
         };

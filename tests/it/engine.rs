@@ -339,4 +339,6 @@ fn log_of(machine: &Machine) -> String {
 
 mod crash;
 mod creation;
+mod faults_answered;
+mod settled;
 mod tail;

@@ -1,4 +1,4 @@
-//! Creation cut, failed and refused: a directory becomes a ledger or stays none, with one key, and never half of either.
+//! Creation cut, failed and refused: a directory becomes a ledger or stays none, with one key, and never half of both.
 
 use ledgerstone_engine::storage::sim::{Call, Fault};
 use ledgerstone_engine::{Code, ErrorKind};
