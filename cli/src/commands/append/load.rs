@@ -155,8 +155,8 @@ impl<'a> Load<'a> {
         if let Some(ledger) = self.ledger
             && !batch.is_empty()
         {
-            // Never refused because the queue is full: what waits is bounded by the memory for input, see `open`, and so
-            // no copy of the batch has to be kept to submit it again.
+            // Never refused because the queue is full: what waits is bounded by the memory for input, see `open`, and
+            // so no copy of the batch has to be kept to submit it again.
             item.ticket = Some(
                 ledger
                     .submit(batch)
