@@ -10,10 +10,12 @@ mod input;
 mod opening;
 mod output;
 mod progress;
+mod shell;
 mod signals;
 mod times;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -66,7 +68,14 @@ fn misused(error: &clap::Error, typed: &[OsString]) -> Exit {
         output::report(&Problem::usage(message), true);
         return Exit::Refused;
     }
-    // Where help cannot be printed there is nobody to tell.
-    let _ = error.print();
-    if asked_for { Exit::Done } else { Exit::Refused }
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed.map_err(|error| failure::of_output(&error)) {
+        Err(Failure::Problem(problem)) if asked_for => {
+            output::report(&problem, false);
+            problem.exit
+        }
+        _ if asked_for => Exit::Done,
+        // Where the mistake cannot be told the code still says that there is one.
+        _ => Exit::Refused,
+    }
 }

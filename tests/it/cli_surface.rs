@@ -140,3 +140,24 @@ fn a_mistake_on_the_command_line_is_code_2_in_words_or_as_json() {
     let json = place.call(["scan", "l", "--frob", "--json"]).ends_with(2);
     assert_eq!(json.error_json()["error"]["kind"], "usage");
 }
+
+#[test]
+fn help_that_cannot_be_written_is_code_3() {
+    let place = Place::new();
+    let binary = ledgerstone_tests::cli::binary();
+    for args in ["--help", "--version", "append --help"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = std::process::Command::new(binary)
+            .args(args.split(' '))
+            .current_dir(place.path())
+            .stdout(full)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{args}: {stderr}");
+        assert!(
+            stderr.contains("cannot write standard output"),
+            "{args}: {stderr}"
+        );
+    }
+}

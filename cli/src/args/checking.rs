@@ -1,11 +1,14 @@
 //! Arguments of the commands that look after a ledger.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroUsize, ParseIntError};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Settings;
+
+/// Most threads that `verify` may start: a slip of the finger must not use up the threads of the machine.
+const JOBS_MAX: usize = 256;
 
 /// Arguments of `seal`.
 #[derive(Debug, Args)]
@@ -40,8 +43,8 @@ pub(crate) struct Verify {
     /// Also check that each receipt of this file names a record that is there; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) receipts: Vec<PathBuf>,
-    /// Work on so many segments at once [default: as many as the machine has cores]
-    #[arg(long, value_name = "N")]
+    /// Check so many blocks of a segment at once, from 1 to 256 [default: as many as the machine has cores]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// The signing key, beside which the last head is kept; DIR.key unless named here
     #[arg(
@@ -110,4 +113,25 @@ pub(crate) struct Checkpoint {
 pub(crate) struct Demo {
     /// A new directory to work in; a temporary one without it
     pub(crate) dir: Option<PathBuf>,
+}
+
+/// A number of threads. One beyond the bounds means as many, or as few, as there can be.
+fn jobs(text: &str) -> Result<NonZeroUsize, ParseIntError> {
+    let jobs: usize = text.parse()?;
+    Ok(NonZeroUsize::new(jobs.min(JOBS_MAX)).unwrap_or(NonZeroUsize::MIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_stay_within_what_a_machine_can_start() {
+        let taken = |text| jobs(text).map(NonZeroUsize::get);
+        assert_eq!(
+            ["0", "1", "7", "256", "100000"].map(taken),
+            [1, 1, 7, 256, 256].map(Ok)
+        );
+        assert!(taken("many").is_err());
+    }
 }

@@ -1,11 +1,13 @@
 //! The command that goes on where a load stopped.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::record::Place;
 use crate::args::Append;
 use crate::input::{Packing, Source, packing_of};
+use crate::shell::quote;
 
 /// Long options of `append` that take no value; the argument after any other `--option` is its value.
 const FLAGS: [&str; 7] = [
@@ -25,10 +27,14 @@ pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[
     let Some((first, others)) = rest.split_first() else {
         return Vec::new();
     };
-    let others: Vec<_> = others.iter().map(shell_name).collect();
+    // What has come through a pipe is gone: somebody has to give it again.
+    let given_again = |sources: &[Source]| match sources.contains(&Source::Standard) {
+        true => " < (the same input)",
+        false => "",
+    };
     if next.line == 1 {
         let names: Vec<_> = rest.iter().map(shell_name).collect();
-        return vec![command(args, typed, &names, 0)];
+        return vec![command(args, typed, &names, 0) + given_again(rest)];
     }
     let from = next.line;
     let mut commands = vec![match first {
@@ -47,7 +53,8 @@ pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[
         }
     }];
     if !others.is_empty() {
-        commands.push(command(args, typed, &others, 1));
+        let names: Vec<_> = others.iter().map(shell_name).collect();
+        commands.push(command(args, typed, &names, 1) + given_again(others));
     }
     commands
 }
@@ -58,19 +65,22 @@ fn command(args: &Append, typed: &[OsString], inputs: &[String], before: usize) 
     let mut words = vec!["ledgerstone".to_owned()];
     let mut inputs = Some(inputs);
     let mut options_end = false;
-    let mut value_of: Option<String> = None;
+    let mut value_of: Option<&OsStr> = None;
     for word in typed {
-        let text = word.to_string_lossy();
+        let bytes = word.as_bytes();
         if let Some(option) = value_of.take() {
-            words.push(value(&option, word, before));
-        } else if !options_end && text.starts_with("--") {
-            options_end = text == "--";
-            match text.split_once('=') {
-                Some((option, rest)) => {
-                    words.push(format!("{option}={}", value(option, rest.as_ref(), before)));
+            words.push(value(option, word, before));
+        } else if !options_end && bytes.starts_with(b"--") {
+            options_end = word == "--";
+            match bytes.iter().position(|byte| *byte == b'=') {
+                Some(at) => {
+                    let (option, rest) = (&bytes[..at], &bytes[at + 1..]);
+                    let (option, rest) = (OsStr::from_bytes(option), OsStr::from_bytes(rest));
+                    words.push(format!("{}={}", quote(option), value(option, rest, before)));
                 }
                 None => {
-                    value_of = (!options_end && !FLAGS.contains(&&*text)).then(|| text.clone().into_owned());
+                    let takes_one = !options_end && !FLAGS.iter().any(|flag| word == flag);
+                    value_of = takes_one.then_some(word);
                     words.push(quote(word));
                 }
             }
@@ -85,8 +95,8 @@ fn command(args: &Append, typed: &[OsString], inputs: &[String], before: usize) 
 }
 
 /// An option's value; of one that makes a file, a name that is free.
-fn value(option: &str, value: &OsStr, before: usize) -> String {
-    let makes_a_file = matches!(option, "--receipts" | "--rejects") && value != "-";
+fn value(option: &OsStr, value: &OsStr, before: usize) -> String {
+    let makes_a_file = (option == "--receipts" || option == "--rejects") && value != "-";
     if makes_a_file {
         quote(next_name(Path::new(value), before).as_os_str())
     } else {
@@ -115,17 +125,6 @@ fn next_name(path: &Path, before: usize) -> PathBuf {
     free.nth(before).unwrap_or_else(|| numbered(2))
 }
 
-/// A word as a POSIX shell takes it.
-fn quote(word: &OsStr) -> String {
-    let text = word.to_string_lossy();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@+%".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -134,21 +133,20 @@ mod tests {
     use crate::args::{Cli, Command};
 
     fn resumed(typed: &[&str], source: usize, line: u64) -> Vec<String> {
-        let Command::Append(args) = Cli::parse_from(std::iter::once(&"ledgerstone").chain(typed)).command
-        else {
+        let typed: Vec<_> = typed.iter().map(OsString::from).collect();
+        resumed_bytes(&typed, source, line)
+    }
+
+    fn resumed_bytes(typed: &[OsString], source: usize, line: u64) -> Vec<String> {
+        let program = OsString::from("ledgerstone");
+        let Command::Append(args) = Cli::parse_from(std::iter::once(&program).chain(typed)).command else {
             panic!("append was typed");
         };
         let sources = args.files.iter().map(|file| match file.to_str() {
             Some("-") => Source::Standard,
             _ => Source::File(file.clone()),
         });
-        let typed: Vec<_> = typed.iter().map(OsString::from).collect();
-        commands(
-            &args,
-            &sources.collect::<Vec<_>>(),
-            Place { source, line },
-            &typed,
-        )
+        commands(&args, &sources.collect::<Vec<_>>(), Place { source, line }, typed)
     }
 
     #[test]
@@ -209,6 +207,35 @@ mod tests {
             [
                 "tail -n +2 a | ledgerstone append l - --kind k --receipts r.2",
                 "ledgerstone append l b --kind k --receipts r.3",
+            ]
+        );
+    }
+    #[test]
+    fn what_came_through_a_pipe_has_to_be_given_again() {
+        let typed = ["append", "l", "a", "-", "--kind", "k"];
+        assert_eq!(
+            resumed(&typed, 1, 1),
+            ["ledgerstone append l - --kind k < (the same input)"]
+        );
+        assert_eq!(
+            resumed(&typed, 0, 7),
+            [
+                "tail -n +7 a | ledgerstone append l - --kind k",
+                "ledgerstone append l - --kind k < (the same input)",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_are_not_utf_8_name_their_files() {
+        let mut typed = ["append", "l", "--kind", "k"].map(OsString::from).to_vec();
+        typed.push(OsStr::from_bytes(b"--receipts=/nowhere/\xff").to_owned());
+        typed.push(OsStr::from_bytes(b"in\xe9put").to_owned());
+        assert_eq!(
+            resumed_bytes(&typed, 0, 9),
+            [
+                "tail -n +9 in\"$(printf '\\351')\"put | ledgerstone append l --kind k \
+                 --receipts=/nowhere/\"$(printf '\\377')\".2 -"
             ]
         );
     }
