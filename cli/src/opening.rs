@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledgerstone_engine::clock::{Clock as _, SystemClock};
-use ledgerstone_engine::keystore::FileKeys;
+use ledgerstone_engine::keystore::{FileKeys, KeyStore as _};
 use ledgerstone_engine::storage::disk::Disk;
 use ledgerstone_engine::{Error, ErrorKind, Ledger, Reader, Recovered};
+use ledgerstone_formats::checkpoint::Signer;
 use ledgerstone_formats::names::{FileName, QUARANTINE_DIR};
 use ledgerstone_formats::records::system::Genesis;
 
@@ -47,22 +48,8 @@ pub(crate) fn keys(dir: &Path, signed: bool, signing_key: Option<&Path>) -> Outc
 
 /// Opens a ledger for writing. What recovery did is said on standard error; a ledger that can only be read is an error.
 pub(crate) fn open(dir: &Path, config: &Config, stop: &Stop, output: &Output) -> Outcome<Ledger> {
-    let (ledger, recovered) = open_as_is(dir, config, stop, output)?;
-    match recovered.read_only {
-        Some(error) => Err(in_directory(dir, &error).into()),
-        None => Ok(ledger),
-    }
-}
-
-/// The same, and a ledger that can only be read is opened all the same.
-pub(crate) fn open_as_is(
-    dir: &Path,
-    config: &Config,
-    stop: &Stop,
-    output: &Output,
-) -> Outcome<(Ledger, Recovered)> {
-    let signed = identity(dir)?.vkey.is_some();
-    let keys = Arc::new(keys(dir, signed, config.signing_key.as_deref())?);
+    let vkey = identity(dir)?.vkey;
+    let keys = Arc::new(keys(dir, vkey.is_some(), config.signing_key.as_deref())?);
     if let Some(path) = keys.key_path() {
         output.detail(format_args!("signing key: {}", path.display()));
     }
@@ -81,12 +68,17 @@ pub(crate) fn open_as_is(
         let error = match Ledger::open(storage(dir), keys.clone(), config.options.clone()) {
             Ok((ledger, recovered)) => {
                 tell(&recovered, output);
-                return Ok((ledger, recovered));
+                match recovered.read_only {
+                    Some(error) => error,
+                    None => return Ok(ledger),
+                }
             }
             Err(error) => error,
         };
         if error.kind() != ErrorKind::Held || clock.monotonic() >= config.lock_wait {
-            return Err(in_directory(dir, &error).into());
+            let mut problem = in_directory(dir, &error);
+            problem.hints.extend(next_step(&error, &keys, vkey.as_deref()));
+            return Err(problem.into());
         }
         if let Some(signal) = stop.wait(RETRY) {
             let message = "stopped while another process held the ledger; nothing was done";
@@ -103,6 +95,29 @@ pub(crate) fn in_directory(dir: &Path, error: &Error) -> Problem {
         None => dir.display().to_string(),
     });
     problem
+}
+
+/// What somebody can do who is kept from writing by something outside of the records.
+fn next_step(error: &Error, keys: &FileKeys, vkey: Option<&str>) -> Option<String> {
+    if error.kind() != ErrorKind::Unavailable {
+        return None;
+    }
+    if error.file() == Some(&FileName::Lock) {
+        let step = "whoever writes must be able to write that file; nothing that is in it is needed, so that one that \
+                    cannot be used can be moved away. Reading and verify need no lock";
+        return Some(step.to_owned());
+    }
+    let (vkey, path) = (vkey?, keys.key_path()?);
+    let found = keys.signing_key().ok().flatten();
+    let signer = found.and_then(|secret| Signer::parse(secret.expose().trim_end()).ok());
+    let is_the_key = signer.is_some_and(|signer| signer.verifier().to_text() == vkey);
+    (!is_the_key).then(|| {
+        format!(
+            "restore this ledger's key as {} from its backup, or say where it is with --signing-key; reading and \
+             verify need no key",
+            path.display()
+        )
+    })
 }
 
 fn tell(recovered: &Recovered, output: &Output) {

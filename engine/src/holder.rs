@@ -1,5 +1,6 @@
 //! The lock, and what others are told of who holds it.
 
+use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::time::Timestamp;
 use serde::Serialize;
 
@@ -27,6 +28,6 @@ pub(crate) fn take_lock(storage: &dyn Storage, clock: &dyn Clock) -> Result<Box<
         std::io::ErrorKind::WouldBlock => {
             Error::with_source(ErrorKind::Held, "another process holds the ledger", error)
         }
-        _ => Error::io("the ledger cannot be locked", error),
+        _ => Error::io("the ledger cannot be locked", error).in_file(FileName::Lock),
     })
 }

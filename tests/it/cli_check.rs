@@ -321,3 +321,47 @@ fn inspect_explains_each_file_of_a_ledger() {
     place.call(["inspect", "l/missing"]).ends_with(2);
     place.call(["inspect", &format!("{SEGMENT}:99")]).ends_with(2);
 }
+
+#[test]
+fn who_is_kept_from_writing_is_told_what_to_do() {
+    let place = ledger("");
+    let key = place.read("l.key");
+    let restore = "restore this ledger's key as ";
+    place.run("init other --quiet");
+    let foreign = place.read("other.key");
+    for (text, stderr) in [
+        (Some(&b"no key"[..]), "the signing key cannot be used"),
+        (Some(&foreign), "the signing key is not this ledger's"),
+        (None, "the signing key cannot be read"),
+    ] {
+        match text {
+            Some(text) => drop(place.write("l.key", text)),
+            None => fs::remove_file(place.join("l.key")).unwrap(),
+        }
+        let refused = place.call(["seal", "l"]).ends_with(3);
+        assert!(refused.stderr.contains(stderr), "{}", refused.report());
+        let step = refused.stderr.lines().last().unwrap_or_default();
+        assert!(step.starts_with(restore), "{}", refused.report());
+        assert!(step.contains("l.key from its backup"), "{}", refused.report());
+        place.run("scan l");
+    }
+    place.write("l.key", &key);
+    fs::remove_file(place.join("l/LOCK")).unwrap();
+    fs::create_dir(place.join("l/LOCK")).unwrap();
+    let refused = place.call(["seal", "l"]).ends_with(3);
+    assert!(
+        refused
+            .stderr
+            .starts_with("l/LOCK: the ledger cannot be locked: "),
+        "{}",
+        refused.report()
+    );
+    assert!(
+        refused.stderr.contains("can be moved away"),
+        "{}",
+        refused.report()
+    );
+    assert!(!refused.stderr.contains(restore), "{}", refused.report());
+    fs::rename(place.join("l/LOCK"), place.join("moved")).unwrap();
+    place.run("seal l");
+}
