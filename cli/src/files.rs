@@ -31,6 +31,11 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
+/// Takes back a file that [`create_new`] made and nothing was written to.
+pub(crate) fn remove_new(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// What the operating system says of a file, links followed.
 pub(crate) fn look_at(path: &Path) -> io::Result<Metadata> {
     fs::metadata(path)

@@ -159,6 +159,14 @@ impl Journal {
         })
     }
 
+    /// Takes back a file just made, so that the same command can be typed again.
+    pub(crate) fn discard(self) -> Result<(), Problem> {
+        if self.sync {
+            files::remove_new(&self.path).map_err(|error| Problem::file("remove", &self.path, &error))?;
+        }
+        Ok(())
+    }
+
     /// Writes to standard output.
     pub(crate) fn standard_output() -> io::Result<Self> {
         let file = files::standard_output()?;

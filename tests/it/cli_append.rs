@@ -297,6 +297,35 @@ fn what_cannot_be_stored_is_said_before_anything_is() {
 }
 
 #[test]
+fn a_file_for_receipts_or_rejects_that_cannot_be_made_leaves_none_behind() {
+    let place = ledger();
+    place.write("old", "");
+    let before = place.listing();
+    for (args, stderr) in [
+        (
+            "--receipts r --rejects ./r",
+            "ledgerstone: --receipts and --rejects name the same",
+        ),
+        ("--receipts r --rejects old", "old: this file exists already"),
+        (
+            "--receipts r --rejects l/../r",
+            "l/../r: this file exists already",
+        ),
+        (
+            "--receipts r --rejects no/where",
+            "no/where: cannot make this file",
+        ),
+    ] {
+        let code = if args.contains("no/where") { 3 } else { 2 };
+        let output = append(&place, &format!("- {args}"), "{}", code);
+        assert!(output.stderr.starts_with(stderr), "{}", output.report());
+        assert!(!place.join("r").exists(), "{}", output.report());
+    }
+    assert_eq!(place.listing(), before);
+    append(&place, "- --receipts r --rejects bad", "{}", 0);
+}
+
+#[test]
 fn settings_come_from_flags_then_environment_then_file() {
     let place = ledger();
     place.write("ledgerstone.toml", "body_bytes_max = 10\n");

@@ -12,6 +12,7 @@ mod summary;
 
 use std::ffi::OsString;
 use std::io;
+use std::path::{self, Path};
 
 use ledgerstone_engine::Ledger;
 use ledgerstone_formats::json::Checker;
@@ -94,19 +95,39 @@ fn open(args: &Append, config: &Config, stop: &Stop, output: &Output) -> Outcome
 }
 
 fn journals(args: &Append, sources: &[Source]) -> Outcome<Journals> {
-    let receipts = match args.receipts.as_deref() {
+    if let (Some(receipts), Some(rejects)) = (&args.receipts, &args.rejects)
+        && is_same_name(receipts, rejects)
+    {
+        let message = "--receipts and --rejects name the same file: each needs one of its own";
+        return Err(Problem::usage(message).into());
+    }
+    let mut receipts = match args.receipts.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
             Some(Journal::standard_output().map_err(|error| failed("write standard output", &error))?)
         }
         Some(path) => Some(Journal::create(path)?),
         None => None,
     };
-    let rejects = args.rejects.as_deref().map(Journal::create).transpose()?;
+    let rejects = match args.rejects.as_deref().map(Journal::create).transpose() {
+        Ok(rejects) => rejects,
+        Err(failure) => {
+            receipts.take().map(Journal::discard).transpose()?;
+            return Err(failure);
+        }
+    };
     Ok(Journals {
         receipts,
         rejects,
         names: sources.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// True when both lead to one file, however they are written, short of links.
+fn is_same_name(one: &Path, other: &Path) -> bool {
+    match (path::absolute(one), path::absolute(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 fn limits(args: &Append, line_bytes: usize) -> Limits {
