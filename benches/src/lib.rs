@@ -6,6 +6,7 @@ pub mod entries;
 pub mod error;
 pub mod loops;
 pub mod machine;
+pub mod neighbours;
 pub mod ours;
 pub mod p2;
 pub mod p3;

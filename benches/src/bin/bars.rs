@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use ledgerstone_benches::error::Error;
 use ledgerstone_benches::machine::{Machine, is_in_memory};
+use ledgerstone_benches::neighbours::CpuTime;
 use ledgerstone_benches::rounds::Setting;
 use ledgerstone_benches::table::{self, Row};
 use ledgerstone_benches::{base, p2, p3};
@@ -113,10 +114,11 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let machine = Machine::describe(&base_dir)?;
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
     say(&format!(
-        "{machine}- Rounds: {rounds}; medians; seed {}\n",
+        "{machine}- Rounds: {rounds}; medians; seed {}",
         arguments.seed
     ));
     let work = tempfile::Builder::new().prefix("bars-").tempdir_in(&base_dir)?;
+    let before = CpuTime::now()?;
     let mut rows = Vec::new();
     for Bar { name, measure } in BARS {
         if !arguments.names.is_empty() && !arguments.names.iter().any(|wanted| wanted == name) {
@@ -134,6 +136,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         dir.close()?;
     }
     work.close()?;
+    let others = 100.0 * CpuTime::now()?.used_by_others_since(before);
+    say(&format!(
+        "- Other programs used {others:.0} % of the processor meanwhile\n"
+    ));
     say(&table::markdown(&rows));
     Ok(())
 }
