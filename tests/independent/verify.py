@@ -115,6 +115,7 @@ class Ledger:
         if chain.seq is not None and chain.seq < covered and chain.root() != self.head[1]:
             self.say(36, SEGMENT % chain.seq, "-", chain.seq, "segment is missing")
             chain.go_on(UNKNOWN)
+            chain.books.is_known = False
         self.check_heads(heads, own_head, sealed, public is not None)
 
 

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in its helpers too, and reads and damages files as operators do"
 )]
 
+mod attacks;
 mod cli_append;
 mod cli_check;
 mod cli_corpora;

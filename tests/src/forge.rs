@@ -8,10 +8,15 @@ use std::path::{Path, PathBuf};
 use ledgerstone_engine::keystore::{KeyStore, MemKeys};
 use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::storage::mem::Mem;
+use ledgerstone_formats::checkpoint::{Head, Signer};
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::header::Header;
+use ledgerstone_formats::ids::Origin;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{Payload, Record};
+use ledgerstone_formats::records::system::Genesis;
+use ledgerstone_formats::segment::{SEAL_FORMAT, Seal};
+use ledgerstone_formats::tree::Frontier;
 
 /// Everything that makes a ledger: the files of its directory, and what lies beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +83,7 @@ impl Copy {
     /// The same in memory.
     pub fn in_memory(&self) -> (Mem, MemKeys) {
         let storage = Mem::new();
+        storage.create_directories().unwrap();
         for (name, bytes) in &self.files {
             storage.put_raw(name, bytes);
         }
@@ -184,6 +190,79 @@ impl Copy {
     }
 }
 
+impl Copy {
+    /// Makes every seal and the head in the directory anew from the lines, as far as they are sealed now: what somebody
+    /// can do who has the key, or anybody where there is none. The head beside the key stays.
+    pub fn seal_again(&mut self) {
+        let signer = self
+            .key
+            .as_deref()
+            .map(|key| Signer::parse(key.trim_end()).unwrap());
+        let name = if signer.is_some() {
+            FileName::Checkpoint
+        } else {
+            FileName::Head
+        };
+        let (mut tree, mut prev_seal) = (Frontier::new(), Hash::ZERO);
+        let first_line = self.lines(0).remove(0);
+        let body = Record::parse(&first_line).unwrap().body();
+        let origin = Origin::new(&Genesis::parse(body).expect("the first line is a genesis").origin).unwrap();
+        for segment in self.segments() {
+            let lines = self.lines(segment);
+            let records: Vec<Record<'_>> = lines.iter().map(|line| Record::parse(line).unwrap()).collect();
+            records.iter().for_each(|record| tree.push(record.hash));
+            let head = Head {
+                origin: origin.clone(),
+                size: tree.size(),
+                root: tree.root(),
+            };
+            let file = signer
+                .as_ref()
+                .map_or_else(|| head.to_text().into_bytes(), |key| key.sign(&head).unwrap());
+            if self.has(&FileName::Seal(segment)) {
+                let bytes = self.file(&FileName::Segment(segment)).clone();
+                let seal = seal(
+                    &records,
+                    &bytes,
+                    &tree,
+                    prev_seal,
+                    String::from_utf8(file.clone()).unwrap(),
+                );
+                prev_seal = Hash::digest(&seal.encode());
+                self.put(&FileName::Seal(segment), seal.encode());
+            }
+            self.put(&name, file);
+        }
+    }
+}
+
+fn seal(records: &[Record<'_>], bytes: &[u8], tree: &Frontier, prev_seal: Hash, head: String) -> Seal {
+    let (first, last) = (&records[0].header, &records[records.len() - 1]);
+    let mut kinds = BTreeMap::new();
+    for record in records {
+        *kinds.entry(record.header.kind.to_string()).or_default() += 1;
+    }
+    let ledger = head.lines().next().and_then(|origin| origin.rsplit('/').next());
+    Seal {
+        format: SEAL_FORMAT.to_owned(),
+        ledger: ledger.expect("an origin ends in the ledger's id").to_owned(),
+        first: first.seq,
+        last: last.header.seq,
+        count: records.len() as u64,
+        at_min: first.at,
+        at_max: last.header.at,
+        kinds,
+        bytes: bytes.len() as u64,
+        sha256: Hash::digest(bytes),
+        last_hash: last.hash,
+        tree_size: tree.size(),
+        root: tree.root(),
+        frontier: tree.roots().to_vec(),
+        prev_seal,
+        head,
+    }
+}
+
 /// `DIR` with an ending: where the key and its head lie.
 pub fn beside(ledger: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(ledger);
@@ -241,6 +320,14 @@ mod tests {
         assert!(example().key.is_some() && example().head_beside.is_some());
         example().write(&ledger);
         assert_eq!(Copy::read(&ledger), example());
+    }
+
+    #[test]
+    fn sealing_again_what_was_not_changed_changes_nothing() {
+        let mut copy = crate::specimen::closed(true);
+        let before = copy.clone();
+        copy.seal_again();
+        assert_eq!(copy, before);
     }
 
     #[test]

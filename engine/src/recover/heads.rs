@@ -9,6 +9,7 @@ use ledgerstone_formats::tree::Frontier;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
+use crate::recover::Inventory;
 use crate::storage::Storage;
 
 /// Where a head was found.
@@ -231,6 +232,21 @@ impl Heads {
             beside.head.size
         );
         Some(Finding::new(Code::RolledBack, cause).at_seq(size))
+    }
+
+    /// The same where every segment was read to its end: names the file that ends early, or is not there.
+    pub(crate) fn check_end(&self, size: u64, inventory: &Inventory) -> Option<Finding> {
+        let finding = self.check_size(size)?;
+        // Nothing can be missing from a sealed segment that was read: it is the next one's file that is gone.
+        if finding.code == Code::Truncated && inventory.unsealed().is_empty() {
+            let gone = Finding {
+                code: Code::Missing,
+                ..finding
+            };
+            return Some(gone.in_file(FileName::Segment(size)));
+        }
+        let last = inventory.segments.last().map_or(0, |found| found.first);
+        Some(finding.in_file(FileName::Segment(last)))
     }
 }
 

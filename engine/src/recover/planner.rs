@@ -298,7 +298,7 @@ impl<'a> Planner<'a> {
     fn compare_with_heads(&mut self) {
         let size = self.plan.audit.tree().size();
         let watermark = self.plan.heads.watermark();
-        if let Some(finding) = self.plan.heads.check_size(size) {
+        if let Some(finding) = self.plan.heads.check_end(size, &self.inventory) {
             self.plan.findings.push(finding);
             return;
         }

@@ -133,7 +133,13 @@ impl<'a> Group<'a> {
             };
         }
         let begun = !whole.is_empty() || !headless;
-        check_cut_line(rest, begun)
+        let rest = without_spaces(rest);
+        check_cut_line(rest, begun)?;
+        // A line that lacks nothing but its LF belongs to the group like any other.
+        match valid(rest) {
+            Ok(record) => self.take_line(&record, adjacent),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Takes a valid line into the group. `adjacent` says that nothing is missing before it.
@@ -188,12 +194,16 @@ fn check_cut_line(rest: &[u8], begun: bool) -> Result<(), Tail> {
     {
         return Err(Tail::Newer(version));
     }
-    let spaces = rest.iter().rev().take_while(|byte| **byte == b' ').count();
-    let rest = &rest[..rest.len() - spaces];
     if whole_line_within(rest).is_some_and(|line| line < rest.len()) {
         return Err(Tail::Damage("something else stands where a line ends".to_owned()));
     }
     Ok(())
+}
+
+/// Without the spaces at the end: filler of a sector that was written in part.
+fn without_spaces(bytes: &[u8]) -> &[u8] {
+    let spaces = bytes.iter().rev().take_while(|byte| **byte == b' ').count();
+    &bytes[..bytes.len() - spaces]
 }
 
 /// The format version that a line cut short says.

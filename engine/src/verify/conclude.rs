@@ -17,9 +17,8 @@ impl Walk<'_> {
             self.report.extend([finding]);
             return;
         }
-        if let Some(finding) = self.heads.check_size(size) {
-            let last = self.inventory.segments.last().map_or(0, |found| found.first);
-            self.report.extend([finding.in_file(FileName::Segment(last))]);
+        if let Some(finding) = self.heads.check_end(size, self.inventory) {
+            self.report.extend([finding]);
             return;
         }
         let watermark = self.heads.watermark();

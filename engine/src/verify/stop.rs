@@ -28,20 +28,28 @@ impl Walk<'_> {
             .iter()
             .any(|later| later.len != Some(0));
         let covered = found.has_seal_file || later_records || self.whole_size() < self.heads.watermark();
-        if !covered
-            && self
-                .tail(found, len)
-                .is_some_and(|tail| self.report_tail(found, &tail, line, offset, seq))
-        {
-            return;
-        }
+        let tail = if covered { None } else { self.tail(found, len) };
+        let damage = match tail.map(|tail| self.report_tail(found, tail, line)) {
+            Some(None) => return,
+            Some(Some(damage)) => Some(damage),
+            None => None,
+        };
         let finding = match cause {
             Some((code, cause)) => Finding::new(code, cause),
-            None if self.is_cut(found, offset, len) => Finding::new(
+            None if covered && self.is_cut(found, offset, len) => Finding::new(
                 Code::Truncated,
                 format!("the file ends before the record with seq {seq} is whole"),
             ),
-            None => Finding::new(Code::Altered, "something else stands where the line ends"),
+            None => {
+                let other = || {
+                    (
+                        Code::Altered,
+                        "something else stands where the line ends".to_owned(),
+                    )
+                };
+                let (code, cause) = damage.unwrap_or_else(other);
+                Finding::new(code, cause)
+            }
         };
         self.damaged = true;
         self.report
@@ -84,27 +92,34 @@ impl Walk<'_> {
         Some(classify(whole, &bytes[..read], audit.chain(), whole == 0))
     }
 
-    /// True when the tail explains why reading stopped.
-    fn report_tail(&mut self, found: &Found, tail: &Tail, line: u64, offset: u64, seq: u64) -> bool {
-        if let Some(audit) = &mut self.audit {
-            audit.back_to_whole_groups();
-        }
+    /// Reports a tail that explains why reading stopped at `line`; gives code and cause where it does not.
+    fn report_tail(&mut self, found: &Found, tail: Tail, line: u64) -> Option<(Code, String)> {
+        let audit = self.audit.as_mut()?;
+        // The place is where the group begins: that is what the next open sets aside.
+        let group_line = line - (audit.next_seq() - audit.chain().next_seq());
+        audit.back_to_whole_groups();
+        let (seq, offset) = (audit.next_seq(), audit.whole_bytes());
         match tail {
-            Tail::Filler => true,
+            Tail::Filler => None,
             // Whoever holds the lock may be in the middle of a group.
             Tail::Torn if self.report.held.is_some() => {
                 self.report
                     .notes
                     .push("an unfinished group is at the end: the ledger is being written".to_owned());
-                true
+                None
             }
             Tail::Torn => {
                 let cause = "a group that an interrupted append left unfinished; the next open sets it aside";
                 let finding = Finding::new(Code::Unfinished, cause).in_file(FileName::Segment(found.first));
-                self.report.extend([finding.at_seq(seq).at_line(line, offset)]);
-                true
+                self.report
+                    .extend([finding.at_seq(seq).at_line(group_line, offset)]);
+                None
             }
-            Tail::Damage(_) | Tail::Newer(_) => false,
+            Tail::Damage(cause) => Some((Code::Altered, cause)),
+            Tail::Newer(version) => {
+                let cause = format!("written by a newer format, version {version}: not judged");
+                Some((Code::Newer, cause))
+            }
         }
     }
 }
