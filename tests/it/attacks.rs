@@ -246,7 +246,7 @@ fn an_unfinished_last_group_is_20_and_set_aside_when_it_is_opened() {
     let whole = closed(true);
     let line = follow(&whole, |_| {});
     let first_of_two = follow(&whole, |header| {
-        header.group = Some(GroupPlace { index: 0, count: 2 })
+        header.group = Some(GroupPlace { index: 0, count: 2 });
     });
     for tail in [
         &line[..20],
