@@ -3,7 +3,7 @@
 import collections
 
 from books import Books
-from line import BROKEN, NEWER, attempt, begins_with_line, need, parse_line
+from line import BROKEN, NEWER, NEWER_VERSION, attempt, begins_with_line, need, parse_line
 from standards import push, root_of, sha256
 from tail import is_torn, without_filler
 
@@ -52,7 +52,7 @@ class Chain:
             end = data.find(b"\n", offset) % (len(data) + 1)
             try:
                 need(is_open or self.seq < end_seq, "line past the end of the segment")
-                need(end < len(data), "line is cut short")
+                need(end < len(data), NEWER if NEWER_VERSION.match(data, offset) else "line is cut short")
                 r = parse_line(data[offset:end])
                 self.take(r, offset == 0)
             except BROKEN as error:

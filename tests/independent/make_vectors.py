@@ -450,6 +450,15 @@ def tails():
     other.group(at(6_000_000), members)
     foreign = other.lines[other.lines.index(b"\n") + 1:]
     case("first line of another chain", "damage", foreign[:foreign.index(b"\n") + 1])
+    second = foreign.index(b"\n") + 1
+    case("second line of another chain", "damage",
+         group[:ends[0]] + foreign[second:foreign.index(b"\n", second) + 1])
+    case("first line of three gone", "damage", group[ends[0]:])
+    case("second line of three gone", "damage", group[:ends[0]] + group[ends[1]:])
+    ledger.group(at(7_000_000), [record("note", "n-9", "{}")])
+    later = ledger.lines[start + len(group):]
+    case("a later group after sectors of NUL", "damage", bytes(len(group) + to_sector) + later)
+    case("a later line but for its LF after sectors of NUL", "damage", bytes(len(group) + to_sector) + later[:-1])
     return {"before": base64.b64encode(whole).decode(), "cases": cases}
 
 

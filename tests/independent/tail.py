@@ -31,15 +31,21 @@ def is_torn(data, start, seq, prev, at):
     pieces = text.split(b"\n")
     if text.endswith(b" \n") and (start + len(text)) % SECTOR == 0:
         pieces.pop()  # a short write: the LF is that of the filler behind it
-    lines = []
+    lines, due, adjacent = [], (seq, prev), True
     for place, piece in enumerate(pieces, 1):
-        line = attempt(parse_line, piece)
+        cut, *_, rest = [piece.split(b"\0")[0], *piece.split(b"\0")]
+        adjacent = adjacent and b"\0" not in piece  # nothing is missing before it
+        line = attempt(parse_line, rest)
         if line:
+            if line.seq < due[0] or (adjacent or line.seq == due[0]) and (line.seq, line.prev) != due:
+                return False
             lines.append(line)
+            due = (line.seq + 1, line.hash)
         elif place < len(pieces) and b"\0" not in piece:
             return False  # only what touches an unwritten sector, or the end, may be cut short
-        if attempt(begins_with_line, piece.split(b"\0")[0].rstrip(b" ")):
+        if any(attempt(begins_with_line, part.rstrip(b" ")) for part in (cut, rest)):
             return False
+        adjacent = bool(line)
     count = lines[0].n if lines else 1
     is_one_group = all((r.seq - r.i, r.n, r.at) == (seq, count, lines[0].at) for r in lines)
     follows = all(r.at > at and (r.i > 0 or r.prev == prev) for r in lines)

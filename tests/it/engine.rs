@@ -2,7 +2,9 @@
 //! one step at a time.
 
 use std::collections::HashSet;
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,6 +187,21 @@ impl Machine {
 
     fn head_size(&self) -> Option<u64> {
         head_size(&self.disk.raw("checkpoint").or_else(|| self.disk.raw("head"))?)
+    }
+
+    /// Writes the ledger's directory and the head beside it to a real disk.
+    fn write_to(&self, ledger: &Path) {
+        for (name, _) in self.disk.list().unwrap().files {
+            let path = ledger.join(name.to_string());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, self.disk.raw(&name.to_string()).unwrap()).unwrap();
+        }
+        let ending = if self.keys.signed { ".key.head" } else { ".head" };
+        if let Some(head) = self.keys.own.raw("head") {
+            let mut beside = ledger.as_os_str().to_owned();
+            beside.push(ending);
+            fs::write(beside, head).unwrap();
+        }
     }
 
     fn places(&self) -> (Arc<dyn Storage>, Arc<dyn KeyStore>) {

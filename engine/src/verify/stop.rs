@@ -24,10 +24,8 @@ impl Walk<'_> {
             .as_ref()
             .map_or(found.first + line.saturating_sub(1), Audit::next_seq);
         let file = FileName::Segment(found.first);
-        let later_records = self.inventory.segments[index + 1..]
-            .iter()
-            .any(|later| later.len != Some(0));
-        let covered = found.has_seal_file || later_records || self.whole_size() < self.heads.watermark();
+        let is_last = index + 1 == self.inventory.segments.len();
+        let covered = found.has_seal_file || !is_last || self.whole_size() < self.heads.watermark();
         let tail = if covered { None } else { self.tail(found, len) };
         let damage = match tail.map(|tail| self.report_tail(found, tail, line)) {
             Some(None) => return,

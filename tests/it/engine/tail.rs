@@ -1,9 +1,16 @@
 //! What an open makes of the end of the last segment. The rule itself has its model beside it, in the engine; here are
 //! the ledger's answers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ledgerstone_engine::{Code, ErrorKind};
+use ledgerstone_formats::checkpoint::Head;
 use ledgerstone_formats::filler;
-use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::ids::Origin;
+use ledgerstone_formats::record::Record;
+use ledgerstone_formats::records::system::Genesis;
+use ledgerstone_tests::{python, sources};
+use serde_json::Value;
 
 use super::*;
 
@@ -88,6 +95,12 @@ fn assert_set_aside(killed: &Killed, bytes: &[u8], whole: usize) {
 #[track_caller]
 fn assert_refused(killed: &Killed, bytes: &[u8], code: Code) {
     let machine = killed.with(bytes);
+    assert_eq!(
+        machine.verify().code(),
+        Some(code),
+        "{:?}",
+        machine.verify().findings
+    );
     let (mut running, recovered) = machine.open().unwrap();
     let error = recovered.read_only.unwrap();
     assert_eq!(
@@ -277,4 +290,52 @@ fn newer_line() -> Vec<u8> {
     let mut line = ledgerstone_tests::forge::zip(header.as_bytes(), payload.as_bytes());
     line.push(b'\n');
     line
+}
+
+/// The format's own examples, judged by the engine and by the independent verifier.
+#[test]
+fn the_format_s_tails_are_judged_as_it_says() {
+    let file = sources::root().join("formats/vectors/v1/tails.json");
+    let vectors: Value = serde_json::from_slice(&ledgerstone_tests::read_file(&file)).unwrap();
+    let bytes = |text: &Value| BASE64.decode(text.as_str().unwrap()).unwrap();
+    let (before, cases) = (bytes(&vectors["before"]), vectors["cases"].as_array().unwrap());
+    let line = before.strip_suffix(b"\n").unwrap();
+    let record = Record::parse(line).unwrap();
+    let genesis = Genesis::parse(record.body()).unwrap();
+    let head = Head {
+        origin: Origin::new(&genesis.origin).unwrap(),
+        size: 1,
+        root: record.hash,
+    };
+    for case in cases {
+        let name = &case["name"];
+        let segment = [before.as_slice(), &bytes(&case["tail"])].concat();
+        let machine = Machine::unsigned();
+        machine.disk.create_directories().unwrap();
+        machine.disk.put_raw(SEGMENT, &segment);
+        machine.disk.put_raw("head", head.to_text().as_bytes());
+        machine.disk.put_raw("ledger.json", &genesis.identity_file());
+        let plan = machine.plan().unwrap();
+        let codes: Vec<Code> = plan.findings().iter().map(|finding| finding.code).collect();
+        let expected = match case["verdict"].as_str().unwrap() {
+            "none" => (false, vec![], 0),
+            "torn" => (true, vec![], 20),
+            "damage" => (false, vec![Code::Altered], 31),
+            other => panic!("{name}: no verdict: {other}"),
+        };
+        assert_eq!((plan.torn().is_some(), codes), (expected.0, expected.1), "{name}");
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("ledger");
+        machine.write_to(&ledger);
+        let report = machine.verify();
+        assert_eq!(
+            report.code().map_or(0, |code| i32::from(code.number())),
+            expected.2,
+            "{name}: {:?}",
+            report.findings
+        );
+        let python = python::verify(&ledger);
+        assert_eq!(python.code, expected.2, "{name}: {python:?}");
+    }
+    assert!(cases.len() > 30);
 }
