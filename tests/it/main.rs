@@ -12,6 +12,7 @@ mod cli_check;
 mod cli_corpora;
 mod cli_demo;
 mod cli_read;
+mod cli_resume;
 mod cli_stop;
 mod cli_surface;
 mod corpora;

@@ -1,5 +1,6 @@
 //! The main thread of a load: drafts in input order become batches, batches become tickets.
 
+use std::io;
 use std::mem;
 use std::sync::mpsc::Receiver;
 
@@ -14,6 +15,9 @@ use crate::exit::Exit;
 use crate::failure::Problem;
 use crate::signals::{Signal, Stop};
 
+/// Refused lines of an atomic load that are kept until it ends, in bytes of memory, about: as much as its batch may be.
+const KEPT_BYTES_MAX: usize = GROUP_BYTES_MAX;
+
 /// Why a load sends no more.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -21,14 +25,31 @@ pub(crate) enum End {
     Whole,
     /// A line is not accepted, and bad lines are not passed over.
     Bad(usize, BadLine),
-    /// Something else, while reading or drafting this input.
+    /// This input cannot be read on.
+    Broken(usize, io::Error),
+    /// Something else, while drafting this input.
     Failed(usize, Problem),
     /// The ledger takes no more.
     Refused(Problem),
     /// Somebody asked to stop.
     Stopped(Signal),
+    /// The input, as far as here, is more than one batch can be.
+    TooLarge(usize, Problem),
     /// A batch was not stored or a receipt not written: the tally says why.
     NotStored,
+}
+
+impl End {
+    /// The input that is to blame, where one is.
+    pub(crate) fn source(&self) -> Option<usize> {
+        match self {
+            Self::Bad(source, _)
+            | Self::Broken(source, _)
+            | Self::Failed(source, _)
+            | Self::TooLarge(source, _) => Some(*source),
+            Self::Whole | Self::Refused(_) | Self::Stopped(_) | Self::NotStored => None,
+        }
+    }
 }
 
 /// A load under way.
@@ -41,6 +62,8 @@ pub(crate) struct Load<'a> {
     atomic: bool,
     batch: Batch,
     item: Item,
+    /// What the refused lines of an atomic load take.
+    kept_bytes: usize,
 }
 
 impl<'a> Load<'a> {
@@ -54,6 +77,7 @@ impl<'a> Load<'a> {
             atomic: args.atomic,
             batch: Batch::new(),
             item: Item::default(),
+            kept_bytes: 0,
         }
     }
 
@@ -74,11 +98,7 @@ impl<'a> Load<'a> {
                         Problem::new(Exit::Unavailable, "closed", "a thread has died"),
                     )),
                 },
-                Ok(Event::Broken { source, error }) => {
-                    let problem =
-                        Problem::new(Exit::Unavailable, "unavailable", format!("cannot read: {error}"));
-                    Err(End::Failed(source, problem))
-                }
+                Ok(Event::Broken { source, error }) => Err(End::Broken(source, error)),
                 Ok(Event::Wake) => Ok(()),
                 Ok(Event::End) | Err(_) => return self.send_rest().err().unwrap_or(End::Whole),
             };
@@ -115,7 +135,7 @@ impl<'a> Load<'a> {
             let place = Place { source, line };
             if !self.batch.has_room_for(&draft) {
                 if self.atomic {
-                    return Err(End::Failed(source, too_large(place)));
+                    return Err(too_large(place));
                 }
                 self.send()?;
             }
@@ -125,7 +145,12 @@ impl<'a> Load<'a> {
             self.item.places.push(place);
             self.item.through = Some(place);
         }
-        self.item.bad.extend(bad.into_iter().map(|bad| (source, bad)));
+        for bad in bad {
+            if self.atomic {
+                self.keep(source, &bad)?;
+            }
+            self.item.bad.push((source, bad));
+        }
         self.item.blanks += blanks;
         self.item.taken += taken;
         self.item.through = Some(Place {
@@ -139,6 +164,21 @@ impl<'a> Load<'a> {
         }
         self.item.permit = Some(permit);
         self.send()
+    }
+
+    /// Counts a refused line that waits for the end of the input. Nothing else bounds them: they are in no batch.
+    fn keep(&mut self, source: usize, bad: &BadLine) -> Result<(), End> {
+        self.kept_bytes += bad.cost_bytes();
+        if self.kept_bytes <= KEPT_BYTES_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "too many lines are refused: with --atomic they are kept until the input ends, at most {KEPT_BYTES_MAX} \
+             bytes of them; without --atomic they are written as they come"
+        );
+        let mut problem = Problem::new(Exit::Refused, "invalid", message);
+        problem.line = Some(bad.number);
+        Err(End::TooLarge(source, problem))
     }
 
     fn send_rest(&mut self) -> Result<(), End> {
@@ -171,12 +211,12 @@ impl<'a> Load<'a> {
     }
 }
 
-fn too_large(place: Place) -> Problem {
+fn too_large(place: Place) -> End {
     let message = format!(
         "the input does not fit into one batch: at most {GROUP_RECORDS_MAX} records and {GROUP_BYTES_MAX} bytes as \
          stored; without --atomic it is stored in several"
     );
     let mut problem = Problem::new(Exit::Refused, "invalid", message);
     problem.line = Some(place.line);
-    problem
+    End::TooLarge(place.source, problem)
 }

@@ -15,6 +15,9 @@ use crate::args::Members;
 use crate::failure::Problem;
 use crate::input::{Block, Permit, Raw};
 
+/// What a bad line takes besides its text and its reason, about.
+const BAD_LINE_COST_BYTES: usize = 256;
+
 /// How lines are turned into drafts.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -56,6 +59,17 @@ pub(crate) struct BadLine {
     pub(crate) reason: String,
     /// The line; none where it was too long to keep.
     pub(crate) text: Option<Text>,
+}
+
+impl BadLine {
+    /// What it takes in memory, in bytes, about.
+    pub(crate) fn cost_bytes(&self) -> usize {
+        let text = match &self.text {
+            Some(Text::Plain(text) | Text::Base64(text)) => text.len(),
+            None => 0,
+        };
+        self.reason.len() + text + BAD_LINE_COST_BYTES
+    }
 }
 
 /// A line as it can stand in JSON.

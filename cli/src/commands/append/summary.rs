@@ -11,8 +11,9 @@ use super::resume;
 use crate::args::Append;
 use crate::exit::Exit;
 use crate::failure::{Outcome, Problem};
-use crate::input::Source;
+use crate::input::{Packing, Source, packing_of};
 use crate::output::{Output, warn_object};
+use crate::shell::quote;
 use crate::signals::Signal;
 
 /// What is needed to say it.
@@ -33,6 +34,8 @@ struct Totals {
     /// Everything through this line is dealt with.
     file: Option<String>,
     line: Option<u64>,
+    /// What has to be done before the commands that go on can.
+    needs: Option<String>,
     /// The commands that go on.
     #[serde(rename = "continue")]
     go_on: Vec<String>,
@@ -41,24 +44,24 @@ struct Totals {
 impl Summary<'_> {
     /// Says it, and chooses the exit code.
     pub(crate) fn conclude(&self, end: End, mut tally: Tally, output: &mut Output) -> Outcome<Exit> {
-        let stopped_in = match &end {
-            End::Bad(source, _) | End::Failed(source, _) => Some(*source),
-            End::Whole | End::Refused(_) | End::Stopped(_) | End::NotStored => None,
-        };
-        let is_bad_line = matches!(end, End::Bad(..)) && tally.failure.is_none();
+        let failed = tally.failure.is_some();
+        let stopped_in = end.source().filter(|_| !failed);
+        let needs = if failed { None } else { self.needs(&end) };
+        let is_hopeless = !failed && matches!(end, End::TooLarge(..));
         let problem = self.problem(end, &mut tally);
         // After a failed sync nobody knows yet which lines are stored.
         let unknown = problem
             .as_ref()
             .is_some_and(|problem| problem.exit == Exit::Unknown);
         let go_on = match problem {
-            Some(_) if !unknown && !self.args.dry_run => {
+            Some(_) if !unknown && !is_hopeless && !self.args.dry_run => {
                 resume::commands(self.args, self.sources, next(&tally, stopped_in), self.typed)
             }
             _ => Vec::new(),
         };
+        let needs = needs.filter(|_| !go_on.is_empty());
         if output.json {
-            self.print_totals(&tally, &go_on, output)?;
+            self.print_totals(&tally, needs.clone(), &go_on, output)?;
         }
         let words = self.words(&tally);
         let Some(mut problem) = problem else {
@@ -81,21 +84,50 @@ impl Summary<'_> {
         if unknown {
             problem.hints.push(format!(
                 "whether the lines after that are stored shows when the ledger is opened again: ledgerstone tail {}",
-                self.args.dir.display()
+                quote(self.args.dir.as_os_str())
             ));
         }
         if !go_on.is_empty() {
-            let when = if is_bad_line {
-                "when that line is put right, go on with:"
-            } else {
-                "go on with:"
-            };
-            problem.hints.push(when.to_owned());
+            problem.hints.push(match needs {
+                Some(needs) => format!("{needs}; then go on with:"),
+                None => "go on with:".to_owned(),
+            });
             problem
                 .hints
                 .extend(go_on.iter().map(|command| format!("  {command}")));
         }
         Err(problem.into())
+    }
+
+    /// What somebody has to do before the load can go on, where the same command would end the same way.
+    fn needs(&self, end: &End) -> Option<String> {
+        match end {
+            End::Bad(source, bad) => Some(format!(
+                "mend line {} of {}, or pass over such lines with --rejects FILE",
+                bad.number,
+                self.input(*source)
+            )),
+            End::Broken(source, _) => Some(match &self.sources[*source] {
+                Source::File(path) if packing_of(path) != Packing::None => {
+                    format!("get {} whole", self.input(*source))
+                }
+                _ => format!("see that {} can be read", self.input(*source)),
+            }),
+            End::Whole
+            | End::Failed(..)
+            | End::Refused(_)
+            | End::Stopped(_)
+            | End::TooLarge(..)
+            | End::NotStored => None,
+        }
+    }
+
+    /// An input's name in a sentence.
+    fn input(&self, source: usize) -> String {
+        match &self.sources[source] {
+            Source::Standard => "the input".to_owned(),
+            file => file.to_string(),
+        }
     }
 
     fn problem(&self, end: End, tally: &mut Tally) -> Option<Problem> {
@@ -112,7 +144,13 @@ impl Summary<'_> {
                 (problem.line, problem.column) = (Some(bad.number), Some(bad.column));
                 Some(problem)
             }
-            End::Failed(source, mut problem) => {
+            End::Broken(source, error) => {
+                let message = format!("cannot read: {error}");
+                let mut problem = Problem::new(Exit::Unavailable, "unavailable", message);
+                problem.file = Some(self.sources[source].to_string());
+                Some(problem)
+            }
+            End::Failed(source, mut problem) | End::TooLarge(source, mut problem) => {
                 problem
                     .file
                     .get_or_insert_with(|| self.sources[source].to_string());
@@ -170,7 +208,13 @@ impl Summary<'_> {
         words
     }
 
-    fn print_totals(&self, tally: &Tally, go_on: &[String], output: &mut Output) -> Outcome<()> {
+    fn print_totals(
+        &self,
+        tally: &Tally,
+        needs: Option<String>,
+        go_on: &[String],
+        output: &mut Output,
+    ) -> Outcome<()> {
         let totals = Totals {
             stored: if self.args.dry_run { 0 } else { tally.stored },
             first: tally.range.map(|(first, _)| first),
@@ -180,6 +224,7 @@ impl Summary<'_> {
             dry_run: self.args.dry_run,
             file: tally.through.map(|place| self.sources[place.source].to_string()),
             line: tally.through.map(|place| place.line),
+            needs,
             go_on: go_on.to_vec(),
         };
         // Where receipts are the data, this is no data.
