@@ -1,6 +1,7 @@
 //! What a producer hands over, and what he gets back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::hash::Hash;
@@ -13,7 +14,25 @@ use crate::error::{Error, ErrorKind};
 /// Records that are stored together or not at all, in this order. Cheap to clone, so that a batch refused by a full
 /// queue can be submitted again.
 #[derive(Debug, Clone, Default)]
-pub struct Batch(Arc<Records>);
+pub struct Batch {
+    records: Arc<Records>,
+    stream: Option<Stream>,
+}
+
+/// Batches of one producer that make sense only in a row, as the lines of a file do: once one of them is refused, so are
+/// all later ones. What is stored of a stream is always its beginning.
+#[derive(Debug, Clone)]
+pub struct Stream(Arc<AtomicBool>);
+
+impl Stream {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 #[derive(Debug, Clone, Default)]
 struct Records {
@@ -33,14 +52,14 @@ impl Batch {
     /// `Invalid` where a commit group could not hold the batch any more: 65,536 records or 64 MiB. The draft is lost,
     /// the batch is as it was.
     pub fn push(&mut self, draft: Draft) -> Result<(), Error> {
-        let bytes = self.0.bytes + draft.line_bytes_max();
-        if self.0.drafts.len() == GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX {
+        let bytes = self.records.bytes + draft.line_bytes_max();
+        if self.records.drafts.len() == GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX {
             let message = format!(
                 "a batch holds at most {GROUP_RECORDS_MAX} records and {GROUP_BYTES_MAX} bytes of lines"
             );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        let records = Arc::make_mut(&mut self.0);
+        let records = Arc::make_mut(&mut self.records);
         records.bytes = bytes;
         records.drafts.push(draft);
         Ok(())
@@ -48,37 +67,62 @@ impl Batch {
 
     /// True when a draft of this size still fits.
     pub fn has_room_for(&self, draft: &Draft) -> bool {
-        self.0.drafts.len() < GROUP_RECORDS_MAX && self.0.bytes + draft.line_bytes_max() <= GROUP_BYTES_MAX
+        self.records.drafts.len() < GROUP_RECORDS_MAX
+            && self.records.bytes + draft.line_bytes_max() <= GROUP_BYTES_MAX
+    }
+
+    /// Makes the batch the next one of a stream.
+    #[must_use]
+    pub fn in_stream(self, stream: &Stream) -> Self {
+        Self {
+            stream: Some(stream.clone()),
+            ..self
+        }
+    }
+
+    /// Whether an earlier batch of its stream was refused.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_broken)
+    }
+
+    /// No later batch of its stream is stored.
+    pub(crate) fn break_stream(&self) {
+        if let Some(stream) = &self.stream {
+            stream.0.store(true, Ordering::Relaxed);
+        }
     }
 
     /// How many records.
     pub fn len(&self) -> usize {
-        self.0.drafts.len()
+        self.records.drafts.len()
     }
 
     /// True when there is no record in it.
     pub fn is_empty(&self) -> bool {
-        self.0.drafts.is_empty()
+        self.records.drafts.is_empty()
     }
 
     /// An upper bound of the bytes of its lines.
     pub fn bytes(&self) -> usize {
-        self.0.bytes
+        self.records.bytes
     }
 
     /// Its records, in order.
     pub fn drafts(&self) -> &[Draft] {
-        &self.0.drafts
+        &self.records.drafts
     }
 }
 
 impl From<Draft> for Batch {
     fn from(draft: Draft) -> Self {
         let bytes = draft.line_bytes_max();
-        Self(Arc::new(Records {
-            drafts: vec![draft],
-            bytes,
-        }))
+        Self {
+            records: Arc::new(Records {
+                drafts: vec![draft],
+                bytes,
+            }),
+            stream: None,
+        }
     }
 }
 

@@ -39,6 +39,19 @@ pub(crate) fn check_place(storage: &dyn Storage) -> Result<(), Error> {
     Ok(())
 }
 
+/// The clock's time, unless the program did not exist then.
+pub(crate) fn check_clock(clock: &dyn Clock) -> Result<Timestamp, Error> {
+    let wall = clock.wall_micros();
+    let says = Timestamp::from_micros(wall.clamp(Timestamp::MIN.as_micros(), Timestamp::MAX.as_micros()))
+        .expect("clamped into its range");
+    if (EARLIEST_MICROS..=Timestamp::MAX.as_micros()).contains(&wall) {
+        return Ok(says);
+    }
+    let message =
+        format!("the clock says {says}: this program did not exist then; set the clock right first");
+    Err(Error::new(ErrorKind::Unavailable, message))
+}
+
 /// Writes what a ledger begins with. The caller holds the lock.
 pub(crate) fn create(
     storage: &dyn Storage,
@@ -49,14 +62,8 @@ pub(crate) fn create(
 ) -> Result<(), Error> {
     // Again, now that nobody else can make one.
     check_place(storage)?;
-    let wall = clock.wall_micros();
-    let at = Timestamp::from_micros(wall)
-        .filter(|_| wall >= EARLIEST_MICROS)
-        .ok_or_else(|| {
-            let message =
-                format!("the clock says {wall} microseconds since 1970: before this program was made");
-            Error::new(ErrorKind::Unavailable, message)
-        })?;
+    let at = check_clock(clock.as_ref())?;
+    let wall = at.as_micros();
     let unfinished = unfinished(storage)?;
     // Directories and files that an interrupted creation made may be known to the cache only.
     storage

@@ -73,6 +73,14 @@ impl Error {
         error
     }
 
+    /// A batch behind a refused one of its stream.
+    pub(crate) fn cut_off() -> Self {
+        Self::new(
+            ErrorKind::Unavailable,
+            "an earlier batch of the same stream was refused; nothing of this one is stored",
+        )
+    }
+
     /// An I/O error before anything was written.
     pub(crate) fn io(doing: &str, source: io::Error) -> Self {
         Self::with_source(ErrorKind::Unavailable, doing, source)

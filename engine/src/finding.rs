@@ -184,13 +184,17 @@ impl fmt::Display for Finding {
                 write!(f, ":{line}")?;
             }
         }
-        match (self.offset, self.seq) {
-            (Some(offset), Some(seq)) => write!(f, " (byte {offset}, seq {seq})")?,
-            (Some(offset), None) => write!(f, " (byte {offset})")?,
-            (None, Some(seq)) => write!(f, " (seq {seq})")?,
-            (None, None) => {}
+        let place = match (self.offset, self.seq) {
+            (Some(offset), Some(seq)) => format!("(byte {offset}, seq {seq})"),
+            (Some(offset), None) => format!("(byte {offset})"),
+            (None, Some(seq)) => format!("(seq {seq})"),
+            (None, None) => String::new(),
+        };
+        if self.file.is_some() && !place.is_empty() {
+            f.write_str(" ")?;
         }
-        if self.file.is_some() || self.seq.is_some() {
+        f.write_str(&place)?;
+        if self.file.is_some() || !place.is_empty() {
             f.write_str(": ")?;
         }
         f.write_str(&self.cause)

@@ -9,7 +9,7 @@ use ledgerstone_formats::names::{FileName, QuarantineName};
 use ledgerstone_formats::records::system::Genesis;
 use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Stream};
 use crate::clock::{Clock, SystemClock};
 use crate::commit::queue::{Queue, Ready};
 use crate::commit::shared::{Notarized, Published, Refusal, Shared};
@@ -102,6 +102,7 @@ impl Ledger {
     ) -> Result<(Self, Writer), Error> {
         options.check()?;
         create::check_place(storage.as_ref())?;
+        create::check_clock(clock.as_ref())?;
         storage
             .create_directories()
             .map_err(|error| Error::io("the ledger's directory cannot be made", error))?;
@@ -227,9 +228,17 @@ impl Ledger {
             return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
         }
         self.expect_working()?;
+        if batch.is_cut_off() {
+            return Err(Error::cut_off());
+        }
         let submitted = self.shared.queue.submit(batch);
         // The failure may have come in between: it says more than that the queue is closed.
         submitted.map_err(|error| self.shared.refusal().map_or(error, |refusal| refusal.error()))
+    }
+
+    /// A stream for batches that are to be stored in a row or not at all from some batch on: see [`Batch::in_stream`].
+    pub fn stream(&self) -> Stream {
+        Stream::new()
     }
 
     /// Resolves when there is room in the queue.

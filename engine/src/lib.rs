@@ -40,7 +40,7 @@ mod stats;
 pub mod storage;
 pub mod verify;
 
-pub use batch::{Batch, Receipt};
+pub use batch::{Batch, Receipt, Stream};
 pub use commit::queue::Ready;
 pub use commit::shared::SegmentInfo;
 pub use commit::ticket::Ticket;

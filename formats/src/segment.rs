@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
+use crate::limits::SEQUENCE_MAX;
 use crate::time::Timestamp;
 use crate::tree::Frontier;
 
@@ -70,15 +71,20 @@ impl Seal {
         if seal.format != SEAL_FORMAT || seal.encode() != file {
             return Err(SealError::Form);
         }
-        let sound = seal.first <= seal.last
-            && seal.count == seal.last - seal.first + 1
-            && seal.tree_size == seal.last + 1
-            && seal.at_min <= seal.at_max
-            && seal
+        let sums = || {
+            let count = seal
                 .kinds
                 .values()
-                .try_fold(0_u64, |sum, count| sum.checked_add(*count))
-                == Some(seal.count)
+                .try_fold(0_u64, |sum, count| sum.checked_add(*count))?;
+            let after = seal
+                .last
+                .checked_add(1)
+                .filter(|after| *after <= SEQUENCE_MAX + 1)?;
+            Some((after.checked_sub(seal.first)?, count, after))
+        };
+        let sound = seal.first <= seal.last
+            && sums() == Some((seal.count, seal.count, seal.tree_size))
+            && seal.at_min <= seal.at_max
             && seal
                 .frontier()
                 .is_some_and(|frontier| frontier.root() == seal.root);

@@ -41,6 +41,9 @@ fn plan(args: &Recover, config: &Config, output: &mut Output) -> Outcome<Exit> {
         }
     }
     let unfinished = plan.torn().is_some() || plan.adopted().is_some();
+    if plan.obstacle().is_some() {
+        return Ok(Exit::Unavailable);
+    }
     let worst = Code::worst(plan.findings().iter().map(|finding| finding.code));
     Ok(Exit::of_verdict(worst.or(unfinished.then_some(Code::Unfinished))))
 }

@@ -7,8 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use ledgerstone_formats::chain::Counters as Assigned;
-use ledgerstone_formats::draft::{Entry, Revisions};
+use ledgerstone_formats::draft::{Draft, Entry, Revisions};
 use ledgerstone_formats::header::Header;
+
+use crate::batch::Batch;
 
 /// What comes next for each tenant, kind, id and key.
 #[derive(Debug, Default)]
@@ -79,11 +81,6 @@ impl Counters {
         Assigned { tseq, rev }
     }
 
-    /// Whether a draft contradicts how its kind began: it asks for revisions and the kind has none.
-    pub(crate) fn contradicts_kind(&self, entry: &Entry) -> bool {
-        entry.revisions == Revisions::Counted && self.kinds.get(entry.kind.as_str()) == Some(&false)
-    }
-
     /// Takes in a stored record and says whether its counters are what they have to be. Goes on from what is stored.
     pub(crate) fn observe(&mut self, header: &Header<'_>) -> Result<(), CounterError> {
         let mut verdict = Ok(());
@@ -148,6 +145,28 @@ impl Counters {
         let last = self.revisions.entry(entity).or_insert(0);
         *last += 1;
         *last
+    }
+}
+
+/// Kinds that begin with the group being built, and whether they count revisions.
+#[derive(Debug, Default)]
+pub(crate) struct NewKinds(HashMap<Box<str>, bool>);
+
+impl NewKinds {
+    /// Whether a batch asks for revisions of a kind that began without; if not, its new kinds are taken in.
+    pub(crate) fn contradict(&mut self, batch: &Batch, counters: &Counters) -> bool {
+        let mut new: HashMap<&str, bool> = HashMap::new();
+        for entry in batch.drafts().iter().map(Draft::entry) {
+            let (kind, counted) = (entry.kind.as_str(), entry.revisions == Revisions::Counted);
+            let began = counters.kinds.get(kind).or_else(|| self.0.get(kind)).copied();
+            let began = began.unwrap_or_else(|| *new.entry(kind).or_insert(counted));
+            if counted && !began {
+                return true;
+            }
+        }
+        self.0
+            .extend(new.into_iter().map(|(kind, counted)| (kind.into(), counted)));
+        false
     }
 }
 

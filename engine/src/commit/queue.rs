@@ -10,14 +10,14 @@ use std::time::Duration;
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 
 use crate::batch::Batch;
-use crate::commit::ticket::{Slot, Ticket};
+use crate::commit::ticket::{Reply, Ticket};
 use crate::error::{Error, ErrorKind};
 
 /// A batch with the place where its answer goes.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) batch: Batch,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) reply: Reply,
 }
 
 /// What the writer is asked to do.
@@ -64,7 +64,6 @@ impl Queue {
     }
 
     pub(crate) fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
-        let slot = Slot::new();
         let mut state = self.state();
         if state.closed {
             return Err(Error::new(ErrorKind::Closed, "the ledger is closed"));
@@ -79,12 +78,10 @@ impl Queue {
         }
         state.records += batch.len();
         state.bytes += batch.bytes();
-        state.waiting.push_back(Submission {
-            batch,
-            slot: Arc::clone(&slot),
-        });
+        let (ticket, reply) = Ticket::pair();
+        state.waiting.push_back(Submission { batch, reply });
         self.wake_writer(state);
-        Ok(Ticket::new(slot))
+        Ok(ticket)
     }
 
     pub(crate) fn ask_to_seal(&self) {
@@ -149,7 +146,7 @@ impl Queue {
         drop(state);
         waiting
             .into_iter()
-            .for_each(|submission| submission.slot.answer(Err(error())));
+            .for_each(|submission| submission.reply.answer(Err(error())));
         wakers.into_iter().for_each(Waker::wake);
     }
 

@@ -57,7 +57,7 @@ impl Committed {
 
 /// Where one answer is left for one waiter.
 #[derive(Debug)]
-pub(crate) struct Slot(Mutex<State>);
+struct Slot(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
@@ -74,12 +74,12 @@ enum Waiter {
 }
 
 impl Slot {
-    pub(crate) fn new() -> Arc<Self> {
+    fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State::Waiting(Waiter::Nobody))))
     }
 
     /// Leaves the answer and wakes whoever waits for it.
-    pub(crate) fn answer(&self, answer: Result<Committed, Error>) {
+    fn answer(&self, answer: Result<Committed, Error>) {
         let before = std::mem::replace(&mut *self.state(), State::Answered(answer));
         match before {
             State::Waiting(Waiter::Task(waker)) => waker.wake(),
@@ -110,9 +110,34 @@ impl Slot {
     }
 }
 
+/// The side that owes the answer. Dropped without one, as when its thread panics, it says that the outcome is unknown:
+/// nobody may wait for ever.
+#[derive(Debug)]
+pub(crate) struct Reply(Option<Arc<Slot>>);
+
+impl Reply {
+    pub(crate) fn answer(mut self, answer: Result<Committed, Error>) {
+        if let Some(slot) = self.0.take() {
+            slot.answer(answer);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            let message =
+                "the writer ended without an answer; whether the batch is stored shows at the next open";
+            slot.answer(Err(Error::new(ErrorKind::Unknown, message)));
+        }
+    }
+}
+
 impl Ticket {
-    pub(crate) fn new(slot: Arc<Slot>) -> Self {
-        Self(slot)
+    /// A ticket, and the side that answers it.
+    pub(crate) fn pair() -> (Self, Reply) {
+        let slot = Slot::new();
+        (Self(Arc::clone(&slot)), Reply(Some(slot)))
     }
 
     /// Blocks this thread until the batch is durable. In async code, await the ticket instead.

@@ -10,11 +10,11 @@ use ledgerstone_formats::time::Timestamp;
 
 use crate::batch::Batch;
 use crate::clock::{BelievedClock, Clock};
-use crate::commit::counters::Counters;
+use crate::commit::counters::{Counters, NewKinds};
 use crate::commit::notary::Notary;
 use crate::commit::queue::{Order, Submission};
 use crate::commit::shared::{Published, SegmentInfo, Shared};
-use crate::commit::ticket::{Committed, Placement, Slot, Ticket};
+use crate::commit::ticket::{Committed, Placement, Ticket};
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
 use crate::storage::{Append, Lock, Storage};
@@ -148,7 +148,7 @@ impl Writer {
         let mut placements = placements.into_iter();
         for submission in group {
             let placements = placements.by_ref().take(submission.batch.len()).collect();
-            submission.slot.answer(Ok(Committed {
+            submission.reply.answer(Ok(Committed {
                 batch: submission.batch,
                 at,
                 placements,
@@ -157,23 +157,31 @@ impl Writer {
         Ok(u64::from(records))
     }
 
-    /// Answers batches that ask for revisions of a kind that has none; gives back the others.
+    /// Answers batches that cannot be stored whatever the disk and the clock say; gives back the others.
     fn refuse_contradictions(&self, group: Vec<Submission>) -> (Vec<Submission>, u32) {
-        let contradicts = |draft: &Draft| self.counters.contradicts_kind(draft.entry());
-        let (refused, kept): (Vec<_>, Vec<_>) = group
-            .into_iter()
-            .partition(|submission| submission.batch.drafts().iter().any(contradicts));
-        for submission in refused {
-            self.shared.count_refused(submission.batch.len() as u64);
-            let message = "the kind's first record has no revision, so none of its records has one";
-            submission
-                .slot
-                .answer(Err(Error::new(ErrorKind::Invalid, message)));
+        let mut kept = Vec::with_capacity(group.len());
+        let mut kinds = NewKinds::default();
+        let mut records = 0;
+        for submission in group {
+            let refused = if submission.batch.is_cut_off() {
+                Some(Error::cut_off())
+            } else if kinds.contradict(&submission.batch, &self.counters) {
+                let message = "the kind's first record has no revision, so none of its records has one";
+                Some(Error::new(ErrorKind::Invalid, message))
+            } else {
+                None
+            };
+            match refused {
+                Some(error) => {
+                    self.shared.count_refused(submission.batch.len() as u64);
+                    refuse(submission, error);
+                }
+                None => {
+                    records += submission.batch.len();
+                    kept.push(submission);
+                }
+            }
         }
-        let records = kept
-            .iter()
-            .map(|submission| submission.batch.len())
-            .sum::<usize>();
         (kept, u32::try_from(records).expect("the queue bounds a group"))
     }
 
@@ -363,12 +371,12 @@ impl Writer {
 }
 
 fn submission(draft: Draft) -> (Ticket, Submission) {
-    let slot = Slot::new();
+    let (ticket, reply) = Ticket::pair();
     (
-        Ticket::new(Arc::clone(&slot)),
+        ticket,
         Submission {
             batch: Batch::from(draft),
-            slot,
+            reply,
         },
     )
 }
@@ -390,5 +398,10 @@ impl Prepared {
 fn answer_all(group: Vec<Submission>, error: impl Fn() -> Error) {
     group
         .into_iter()
-        .for_each(|submission| submission.slot.answer(Err(error())));
+        .for_each(|submission| refuse(submission, error()));
+}
+
+fn refuse(submission: Submission, error: Error) {
+    submission.batch.break_stream();
+    submission.reply.answer(Err(error));
 }

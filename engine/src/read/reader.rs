@@ -7,6 +7,7 @@ use ledgerstone_formats::records::system::Genesis;
 
 use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
+use crate::finding::{Code, Finding};
 use crate::read::snapshot::Snapshot;
 use crate::read::whole::whole_end;
 use crate::recover::heads::{Heads, Source, verifier};
@@ -70,7 +71,7 @@ impl Reader {
         while let Some(last) = segments.last_mut() {
             if !last.sealed && last.bytes > 0 {
                 let name = FileName::Segment(last.first);
-                let io = |error| Error::io("the open segment cannot be read", error).in_file(name.clone());
+                let io = |error| unreadable("the open segment cannot be read", &name, error);
                 let file = self.storage.open(&name).map_err(io)?;
                 if let Some(end) = whole_end(file.as_ref()).map_err(io)? {
                     last.bytes = end.bytes;
@@ -90,11 +91,21 @@ impl Reader {
     /// A bad seal keeps nobody from reading the lines.
     fn size_by_lines(&self, info: &SegmentInfo, error: Error) -> Result<u64, Error> {
         let name = FileName::Segment(info.first);
-        let io = |error| Error::io("the last segment cannot be read", error).in_file(name.clone());
+        let io = |error| unreadable("the last segment cannot be read", &name, error);
         let file = self.storage.open(&name).map_err(io)?;
         whole_end(file.as_ref())
             .map_err(io)?
             .map(|end| end.next_seq)
             .ok_or(error)
     }
+}
+
+/// Bytes that cannot be the end of a segment are damage, not a failure to read.
+fn unreadable(doing: &str, name: &FileName, error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        return Error::corrupt(vec![
+            Finding::new(Code::Altered, error.to_string()).in_file(name.clone()),
+        ]);
+    }
+    Error::io(doing, error).in_file(name.clone())
 }

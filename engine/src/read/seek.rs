@@ -25,6 +25,8 @@ pub(crate) fn near(file: &dyn ReadAt, first: u64, bytes: u64, seq: u64) -> io::R
             continue;
         };
         match line_seq(file, start)? {
+            // A number out of order is one that somebody wrote there: read all lines, and see it.
+            Some(found) if found <= low_seq => return Ok((0, first)),
             Some(found) if found <= seq => (low, low_seq) = (start, found),
             Some(_) => high = middle,
             None => return Ok((0, first)),

@@ -2,12 +2,16 @@
 
 use std::io;
 
+use ledgerstone_formats::limits::GROUP_BYTES_MAX;
 use ledgerstone_formats::record::Record;
 
 use crate::storage::ReadAt;
 
 /// How much of the end is looked at first, in bytes.
 const WINDOW_BYTES: u64 = 1 << 20;
+
+/// No more than this is looked at, in bytes: a torn group with its filler, and a whole one before it.
+const WINDOW_BYTES_MAX: u64 = 3 * GROUP_BYTES_MAX as u64;
 
 /// The end of a segment's last whole group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,11 @@ pub(crate) fn whole_end(file: &dyn ReadAt) -> io::Result<Option<WholeEnd>> {
         if from == 0 {
             return Ok(None);
         }
-        window *= 8;
+        if window >= WINDOW_BYTES_MAX {
+            let message = format!("no whole group ends in the last {window} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        window = (window * 8).min(WINDOW_BYTES_MAX);
     }
 }
 

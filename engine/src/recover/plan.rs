@@ -7,12 +7,14 @@ use ledgerstone_formats::names::{FileName, QuarantineName};
 use ledgerstone_formats::records::system::Genesis;
 use serde::Serialize;
 
+use crate::clock::{BelievedClock, SystemClock};
 use crate::commit::counters::Counters;
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::keystore::KeyStore;
 use crate::options::Options;
+use crate::recover::apply::seat;
 use crate::recover::heads::{Heads, Source, verifier};
 use crate::recover::identity::identify;
 use crate::recover::planner::Planner;
@@ -66,6 +68,8 @@ pub struct Plan {
     /// Whether the last of them is appended to.
     pub(crate) last_is_active: bool,
     pub(crate) counters: Counters,
+    /// Why nothing of it could be done now.
+    pub(crate) obstacle: Option<String>,
 }
 
 /// Reads a ledger and says what an open for writing would do. Changes nothing.
@@ -79,7 +83,23 @@ pub fn plan(storage: &dyn Storage, keys: &dyn KeyStore, options: &Options) -> Re
         Some(Ok(key)) => Some(key),
         Some(Err(finding)) => return Err(Error::corrupt(vec![finding])),
     };
-    Planner::new(storage, keys, &genesis, key.as_ref(), identity_finding)?.run(options)
+    let mut plan = Planner::new(storage, keys, &genesis, key.as_ref(), identity_finding)?.run(options)?;
+    if plan.findings.is_empty() {
+        plan.obstacle = obstacle(&plan, keys, options);
+    }
+    Ok(plan)
+}
+
+/// What would keep the plan from being carried out at all: no key, or a clock that is not believed.
+fn obstacle(plan: &Plan, keys: &dyn KeyStore, options: &Options) -> Option<String> {
+    if let Err(error) = seat(&plan.genesis, keys) {
+        return Some(error.to_string());
+    }
+    let last_at = plan.audit.chain().last_at();
+    let doubt = BelievedClock::start(&SystemClock::new(), last_at).err();
+    doubt
+        .filter(|_| options.accept_clock.is_none())
+        .map(|doubt| doubt.to_string())
 }
 
 impl Plan {
@@ -103,9 +123,14 @@ impl Plan {
         &self.heads.notes
     }
 
+    /// Why nothing of it could be done now: no key, or a clock that is not believed.
+    pub fn obstacle(&self) -> Option<&str> {
+        self.obstacle.as_deref()
+    }
+
     /// True when an open would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.steps().is_empty()
+        self.findings.is_empty() && self.obstacle.is_none() && self.steps().is_empty()
     }
 
     /// What would be done, in order, a line each.
@@ -160,6 +185,9 @@ impl fmt::Display for Plan {
         for finding in &self.findings {
             writeln!(f, "damage [{}]: {finding}", finding.code.number())?;
         }
+        if let Some(obstacle) = &self.obstacle {
+            writeln!(f, "would refuse: {obstacle}")?;
+        }
         for step in self.steps() {
             writeln!(f, "would {step}")?;
         }
@@ -173,9 +201,10 @@ impl fmt::Display for Plan {
 impl Serialize for Plan {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut plan = serializer.serialize_struct("Plan", 5)?;
+        let mut plan = serializer.serialize_struct("Plan", 6)?;
         plan.serialize_field("findings", &self.findings)?;
         plan.serialize_field("steps", &self.steps())?;
+        plan.serialize_field("obstacle", &self.obstacle)?;
         plan.serialize_field("torn", &self.torn)?;
         plan.serialize_field("adopted", &self.adopted)?;
         plan.serialize_field("notes", self.notes())?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use ledgerstone_formats::chain::ChainHead;
 use ledgerstone_formats::checkpoint::VerifierKey;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
@@ -72,6 +73,7 @@ impl<'a> Planner<'a> {
             segments: Vec::new(),
             last_is_active: false,
             counters: Counters::default(),
+            obstacle: None,
         };
         Ok(Self {
             storage,
@@ -111,7 +113,10 @@ impl<'a> Planner<'a> {
                 } else {
                     Code::Altered
                 };
-                let cause = format!("{len} bytes long, its seal says {}", sealed.seal.bytes);
+                let cause = format!(
+                    "{len} bytes long, its seal says {}: `verify` tells where and why",
+                    sealed.seal.bytes
+                );
                 let finding = Finding::new(code, cause)
                     .in_file(FileName::Segment(found.first))
                     .at_seq(found.first);
@@ -306,10 +311,13 @@ impl<'a> Planner<'a> {
             return;
         }
         let Some((segment, offset)) = self.watermark_at else {
+            let last = self.inventory.segments.last().map_or(0, |found| found.first);
             let cause = format!("no commit group ends at the newest head's {watermark} records");
-            self.plan
-                .findings
-                .push(Finding::new(Code::Rewritten, cause).at_seq(watermark));
+            self.plan.findings.push(
+                Finding::new(Code::Rewritten, cause)
+                    .in_file(FileName::Segment(last))
+                    .at_seq(watermark),
+            );
             return;
         };
         self.plan.adopted = Some(Adopted {
@@ -325,34 +333,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Reads every header for the counters. The index sidecars of the find issue make this unnecessary.
+    /// Reads every header for the counters, and believes it only with its hash and its place in the chain: what a
+    /// counter is given here stands in new records for ever. The index sidecars of the find issue make this unnecessary.
     fn count(&mut self) -> Result<(), Error> {
         let mut recorded = HashSet::new();
-        for info in &self.plan.segments {
-            let unreadable =
-                |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(info.first));
-            let mut reader = LineReader::open(self.storage, info.first, 0, info.bytes).map_err(unreadable)?;
-            while let Some(piece) = reader.next_piece().map_err(unreadable)? {
-                let (offset, record) = match piece {
-                    Piece::Line { offset, bytes } => (offset, Record::parse(bytes)),
-                    Piece::Rest { offset, .. } => (offset, Err(RecordError::NoHash)),
-                };
-                let record = match record {
-                    Ok(record) => record,
-                    Err(error) => {
-                        let mut finding = Finding::new(Code::Altered, error.to_string());
-                        finding.offset = Some(offset);
-                        self.plan
-                            .findings
-                            .push(finding.in_file(FileName::Segment(info.first)));
-                        return Ok(());
-                    }
-                };
-                // A counter that is wrong is a finding of `verify`, and keeps no ledger from opening.
-                self.plan.counters.observe(&record.header).ok();
-                if record.header.kind == system::RECOVERY {
-                    recorded.insert(record.header.id.into_owned());
-                }
+        let mut chain = ChainHead::new();
+        for info in self.plan.segments.clone() {
+            if let Err(finding) = self.count_segment(&info, &mut chain, &mut recorded)? {
+                self.plan.findings.push(finding);
+                return Ok(());
             }
         }
         let unrecorded = self
@@ -362,6 +351,53 @@ impl<'a> Planner<'a> {
             .filter(|name| !recorded.contains(&name.to_string()));
         self.plan.unrecorded = unrecorded.cloned().collect();
         Ok(())
+    }
+
+    fn count_segment(
+        &mut self,
+        info: &SegmentInfo,
+        chain: &mut ChainHead,
+        recorded: &mut HashSet<String>,
+    ) -> Result<Result<(), Finding>, Error> {
+        let file = FileName::Segment(info.first);
+        let unreadable = |error| Error::io("a segment cannot be read", error).in_file(file.clone());
+        let mut reader = LineReader::open(self.storage, info.first, 0, info.bytes).map_err(unreadable)?;
+        let mut line = 0;
+        while let Some(piece) = reader.next_piece().map_err(unreadable)? {
+            line += 1;
+            let (offset, checked) = match piece {
+                Piece::Line { offset, bytes } => (offset, check_header(bytes, chain, line == 1)),
+                Piece::Rest { offset, .. } => (offset, Err("no line ends here".to_owned())),
+            };
+            let record = match checked {
+                Ok(record) => record,
+                Err(cause) => {
+                    let damage = Finding::new(Code::Altered, cause).in_file(file);
+                    return Ok(Err(damage.at_seq(chain.next_seq()).at_line(line, offset)));
+                }
+            };
+            // A counter that is wrong is a finding of `verify`, and keeps no ledger from opening.
+            self.plan.counters.observe(&record.header).ok();
+            if record.header.kind == system::RECOVERY {
+                recorded.insert(record.header.id.into_owned());
+            }
+        }
+        let sealed = self
+            .inventory
+            .sealed()
+            .iter()
+            .find(|found| found.first == info.first);
+        let expected = sealed
+            .and_then(|found| found.seal.as_ref())
+            .map(|found| found.seal.last_hash);
+        if let Some(expected) = expected.filter(|expected| *expected != chain.last_hash()) {
+            let cause = "the records hold together, and are not those that the seal was made for";
+            let found = Finding::new(Code::Rewritten, cause)
+                .in_file(file)
+                .at_seq(info.first);
+            return Ok(Err(found.hashes(expected, chain.last_hash())));
+        }
+        Ok(Ok(()))
     }
 }
 
@@ -373,6 +409,19 @@ enum LineStop {
     Unfinished {
         replaced: bool,
     },
+}
+
+fn check_header<'a>(
+    line: &'a [u8],
+    chain: &mut ChainHead,
+    begins_segment: bool,
+) -> Result<Record<'a>, String> {
+    let record = Record::parse(line).map_err(|error| error.to_string())?;
+    record.check_header_hash().map_err(|error| error.to_string())?;
+    chain
+        .check(&record, begins_segment)
+        .map_err(|error| error.to_string())?;
+    Ok(record)
 }
 
 /// What kind of bytes reading stopped at.

@@ -18,57 +18,74 @@ pub(crate) struct Block {
     pub(crate) bad: Vec<(usize, RecordError)>,
 }
 
-/// Threads that check lines.
+type Job = (Block, Sender<Block>);
+
+/// Threads that check lines; where none can be started, the caller's own.
 pub(crate) struct Pool {
-    jobs: Sender<(Block, Sender<Block>)>,
-    waiting: VecDeque<Receiver<Block>>,
-    waiting_max: usize,
+    jobs: Sender<Job>,
+    threads: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+enum Waiting {
+    Checked(Block),
+    UnderWay(Receiver<Block>),
 }
 
 impl Pool {
     pub(crate) fn start<'scope>(scope: &'scope Scope<'scope, '_>, threads: usize) -> Self {
-        type Jobs = Receiver<(Block, Sender<Block>)>;
-        let (jobs, queue) = channel::<(Block, Sender<Block>)>();
-        let queue: Arc<Mutex<Jobs>> = Arc::new(Mutex::new(queue));
-        for _ in 0..threads.max(1) {
+        let (jobs, queue) = channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        let started = (0..threads).map_while(|_| {
             let queue = Arc::clone(&queue);
-            scope.spawn(move || {
-                loop {
-                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((block, answer)) = job else { return };
-                    // Nobody waits for it any more when the check was given up.
-                    answer.send(check(block)).ok();
-                }
-            });
-        }
+            std::thread::Builder::new()
+                .spawn_scoped(scope, move || run(&queue))
+                .ok()
+        });
+        let threads = started.count();
         Self {
             jobs,
+            threads,
             waiting: VecDeque::new(),
-            waiting_max: 2 * threads.max(1),
         }
     }
 
     /// Hands in a block. True when enough are under way and one should be taken first.
     pub(crate) fn hand_in(&mut self, offset: u64, bytes: Vec<u8>) -> bool {
+        let block = Block {
+            offset,
+            bytes,
+            bad: Vec::new(),
+        };
+        if self.threads == 0 {
+            self.waiting.push_back(Waiting::Checked(check(block)));
+            return true;
+        }
         let (answer, receiver) = channel();
-        // The threads end only when this sender is dropped.
         self.jobs
-            .send((
-                Block {
-                    offset,
-                    bytes,
-                    bad: Vec::new(),
-                },
-                answer,
-            ))
-            .ok();
-        self.waiting.push_back(receiver);
-        self.waiting.len() >= self.waiting_max
+            .send((block, answer))
+            .expect("the threads end only when this sender is dropped");
+        self.waiting.push_back(Waiting::UnderWay(receiver));
+        self.waiting.len() >= 2 * self.threads
     }
 
     /// The oldest block handed in.
     pub(crate) fn take(&mut self) -> Option<Block> {
-        self.waiting.pop_front()?.recv().ok()
+        Some(match self.waiting.pop_front()? {
+            Waiting::Checked(block) => block,
+            Waiting::UnderWay(receiver) => receiver
+                .recv()
+                .expect("a thread answers each block that it takes"),
+        })
+    }
+}
+
+fn run(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((block, answer)) = job else { return };
+        // Nobody waits for it any more when the check was given up.
+        answer.send(check(block)).ok();
     }
 }
 

@@ -11,7 +11,7 @@ impl Walk<'_> {
     pub(super) fn conclude(&mut self) {
         let Some(audit) = &self.audit else { return };
         let size = audit.tree().size();
-        self.report.size = size;
+        self.report.size = Some(size);
         self.report.root = Some(audit.tree().root());
         if let Some(finding) = self.judge_unsigned_head(audit) {
             self.report.extend([finding]);

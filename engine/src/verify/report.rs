@@ -44,8 +44,8 @@ pub struct Report {
     pub ledger: Option<String>,
     /// Origin.
     pub origin: Option<String>,
-    /// Records in whole groups.
-    pub size: u64,
+    /// Records in whole groups; none where a fault leaves it unknown.
+    pub size: Option<u64>,
     /// Root of the tree over them; none where a fault leaves it unknown.
     pub root: Option<Hash>,
     /// Size of the head in the directory.

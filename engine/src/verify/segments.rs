@@ -269,6 +269,7 @@ impl<'a> Walk<'a> {
             )));
         }
         self.check_bookkeeping(state, &record);
+        self.note_adopted(&record);
         self.records += 1;
         state.expected += 1;
         Ok(())
@@ -303,6 +304,20 @@ impl<'a> Walk<'a> {
             && !self.damaged
         {
             report(Code::Bookkeeping, error.to_string());
+        }
+    }
+
+    /// Says which records an open has kept that no head covered.
+    fn note_adopted(&mut self, record: &Record<'_>) {
+        let header = &record.header;
+        if header.kind == system::RECOVERY
+            && let Ok(system::Recovery::Adopted { first, last, .. }) = serde_json::from_slice(record.body())
+        {
+            self.report.notes.push(format!(
+                "the records {first} to {last} were past the newest head when the ledger was opened, and kept (seq {}): \
+                 receipts tell whether they are the producers' own",
+                header.seq
+            ));
         }
     }
 

@@ -34,6 +34,13 @@ impl Walk<'_> {
         };
         let finding = match cause {
             Some((code, cause)) => Finding::new(code, cause),
+            None if self.has_all_records(index, found, seq) => Finding::new(
+                Code::Altered,
+                format!(
+                    "bytes stand after the last record of the segment, seq {}",
+                    seq.saturating_sub(1)
+                ),
+            ),
             None if covered && self.is_cut(found, offset, len) => Finding::new(
                 Code::Truncated,
                 format!("the file ends before the record with seq {seq} is whole"),
@@ -58,6 +65,13 @@ impl Walk<'_> {
     /// Records of whole groups, as far as the chain is known.
     fn whole_size(&self) -> u64 {
         self.audit.as_ref().map_or(0, |audit| audit.tree().size())
+    }
+
+    /// Whether all records were read that the seal, or the name of the next segment, says to be here.
+    fn has_all_records(&self, index: usize, found: &Found, seq: u64) -> bool {
+        let next = self.inventory.segments.get(index + 1).map(|next| next.first);
+        let end = found.seal.as_ref().map(|found| found.seal.tree_size).or(next);
+        end.is_some_and(|end| seq >= end)
     }
 
     /// Bytes at the end without an LF are what a cut leaves, unless a whole line and more are among them.

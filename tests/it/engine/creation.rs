@@ -72,7 +72,7 @@ fn assert_finished(machine: &Machine, of: &dyn Fn() -> String) {
         let after = machine.crash(survival);
         let report = after.verify();
         assert_eq!(report.findings, [], "{survival:?}, {}", of());
-        assert_eq!(after.head_size(), Some(report.size), "{}", of());
+        assert_eq!(after.head_size(), report.size, "{}", of());
     }
 }
 

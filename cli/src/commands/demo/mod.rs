@@ -242,7 +242,12 @@ fn sealed(seal: Option<&Seal>, report: &Report) -> Vec<String> {
     }
     told.push("$ ledgerstone verify ledger".to_owned());
     match (report.code(), report.root) {
-        (None, Some(root)) => told.push(format!("whole: {} records, root {root}", report.size)),
+        (None, Some(root)) => {
+            told.push(format!(
+                "whole: {} records, root {root}",
+                report.size.unwrap_or_default()
+            ));
+        }
         _ => told.extend(report.findings.iter().map(ToString::to_string)),
     }
     told

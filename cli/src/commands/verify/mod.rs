@@ -86,8 +86,11 @@ fn print(report: &Report, checked: &Checked, code: Option<Code>, output: &mut Ou
     }
     let (segments, sealed) = (report.segments, report.sealed);
     output.text(format_args!(
-        "size      {} records, {} bytes; {segments} segments, {sealed} sealed",
-        report.size, report.bytes
+        "size      {}, {} bytes; {segments} segments, {sealed} sealed",
+        report
+            .size
+            .map_or_else(|| "unknown".to_owned(), |size| format!("{size} records")),
+        report.bytes
     ))?;
     match report.root {
         Some(root) => output.text(format_args!("root      {root}"))?,
@@ -146,7 +149,7 @@ fn print_objects(report: &Report, checked: &Checked, code: Option<Code>, output:
         outside_head: bool,
         ledger: Option<&'a str>,
         origin: Option<&'a str>,
-        size: u64,
+        size: Option<u64>,
         root: Option<ledgerstone_formats::hash::Hash>,
         head_size: Option<u64>,
         beside_size: Option<u64>,
