@@ -12,11 +12,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ledgerstone_formats::names::{FileName, TEMP_SUFFIX};
+use ledgerstone_formats::names::{DIRS, FileName, TEMP_SUFFIX};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with, statvfs};
+use rustix::io::Errno;
 
-use super::Lock;
 use super::files::{Entry, Files, Handle};
+use super::{FileError, Lock};
 
 /// How often a lock that only askers hold is tried again: each holds it for microseconds.
 const LOCK_TRIES_MAX: u32 = 10_000;
@@ -54,6 +55,35 @@ impl Disk {
 #[derive(Debug)]
 struct DirectoryLock(File);
 
+impl Disk {
+    /// Makes `LOCK` anew: whatever stood there, a link perhaps, is not written through.
+    fn tell_holder(&self, holder: &str) -> io::Result<()> {
+        let path = self.root.join(FileName::Lock.to_string());
+        let temp = self.root.join(FileName::Lock.temp());
+        let wrap = |operation| {
+            let shown = path.display().to_string();
+            move |error| FileError::wrap(operation, shown, error)
+        };
+        match fs::remove_file(&temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrap("write")(error)),
+            _ => {}
+        }
+        let mut make = OpenOptions::new();
+        let text = make
+            .write(true)
+            .create_new(true)
+            .open(&temp)
+            .map_err(wrap("write"))?;
+        match text.write_all_at(holder.as_bytes(), 0) {
+            // Nobody is kept out of a ledger on a full disk for lack of a name.
+            Err(error) if is_no_room(&error) => text.set_len(0),
+            written => written,
+        }
+        .map_err(wrap("write"))?;
+        fs::rename(&temp, &path).map_err(wrap("rename to"))
+    }
+}
+
 impl Lock for DirectoryLock {}
 
 impl Drop for DirectoryLock {
@@ -69,21 +99,15 @@ impl Files for Disk {
         self.at(path).display().to_string()
     }
 
-    /// `flock(DIRECTORY, EX|NB)`; creat(LOCK) · pwrite · ftruncate, none of it synced: the text only informs.
+    /// `flock(DIRECTORY, EX|NB)`; creat(LOCK.tmp, EXCL) · pwrite · rename(LOCK.tmp, LOCK), none of it synced: the text
+    /// only informs.
     fn try_lock(&self, holder: &str) -> io::Result<Option<Box<dyn Lock>>> {
-        let directory = File::open(&self.root)?;
+        let directory = open_directory(&self.root)?;
         for _ in 0..LOCK_TRIES_MAX {
             match directory.try_lock() {
                 Ok(()) => {
                     let lock = DirectoryLock(directory);
-                    let path = self.root.join(FileName::Lock.to_string());
-                    let text = OpenOptions::new()
-                        .write(true)
-                        .create(true)
-                        .truncate(false)
-                        .open(path)?;
-                    text.write_all_at(holder.as_bytes(), 0)?;
-                    text.set_len(holder.len() as u64)?;
+                    self.tell_holder(holder)?;
                     return Ok(Some(Box::new(lock)));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -99,8 +123,8 @@ impl Files for Disk {
     }
 
     fn is_locked(&self) -> io::Result<bool> {
-        let directory = match File::open(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        let directory = match open_directory(&self.root) {
+            Err(error) if is_no_directory(&error) => return Ok(false),
             opened => opened?,
         };
         match directory.try_lock_shared() {
@@ -112,14 +136,15 @@ impl Files for Disk {
 
     fn open(&self, path: &Path, write: bool) -> io::Result<Box<dyn Handle>> {
         // Without NONBLOCK a named pipe under a ledger's name would hold the caller for ever.
-        let file = OpenOptions::new()
+        let opened = OpenOptions::new()
             .read(true)
             .write(write)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(self.at(path))?;
+            .open(self.at(path));
+        let file = opened.map_err(|error| if is_no_file(&error) { not_a_file() } else { error })?;
         let meta = file.metadata()?;
         if !meta.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+            return Err(not_a_file());
         }
         if write && meta.permissions().mode() & 0o200 == 0 {
             return Err(io::Error::new(
@@ -174,7 +199,7 @@ impl Files for Disk {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(self.at(path))?.sync_all()
+        open_directory(&self.at(path))?.sync_all()
     }
 
     fn entries(&self, path: &Path, each: &mut dyn FnMut(&str, Entry)) -> io::Result<()> {
@@ -183,10 +208,17 @@ impl Files for Disk {
             let what = match fs::metadata(entry.path()) {
                 Ok(meta) if meta.is_dir() => Entry::Directory,
                 Ok(meta) if meta.is_file() => Entry::File(meta.len()),
-                // Neither; or a link that leads nowhere; or renamed or removed since: a head's temporary file.
+                // Neither; or renamed or removed since: a head's temporary file; or a link that leads nowhere.
                 Ok(_) => Entry::Other,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Entry::Other,
-                Err(error) => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_link(&entry) => Entry::Other,
+                Err(error) if is_of_a_ledger(path, &entry) => {
+                    return Err(FileError::wrap(
+                        "look at",
+                        entry.path().display().to_string(),
+                        error,
+                    ));
+                }
+                Err(_) => Entry::Other,
             };
             each(&entry.file_name().to_string_lossy(), what);
         }
@@ -224,10 +256,58 @@ impl Handle for File {
         File::sync_all(self)
     }
 
+    fn is_read_only(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.permissions().mode() & 0o222 == 0)
+    }
+
     fn forbid_writing(&self) -> io::Result<()> {
         let mode = self.metadata()?.permissions().mode();
         self.set_permissions(Permissions::from_mode(mode & !0o222))
     }
+}
+
+/// Opened as a directory or not at all: a named pipe would hold the caller for ever.
+fn open_directory(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
+        .open(path)
+}
+
+fn is_no_directory(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+}
+
+/// A link to itself, a directory, a socket: opening them fails before they can be looked at.
+fn is_no_file(error: &io::Error) -> bool {
+    [Errno::LOOP, Errno::ISDIR, Errno::NXIO]
+        .iter()
+        .any(|no_file| error.raw_os_error() == Some(no_file.raw_os_error()))
+}
+
+fn is_no_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn is_link(entry: &fs::DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_symlink())
+}
+
+/// True for what a ledger has under this name: to take it for something else would make its records missing.
+fn is_of_a_ledger(directory: &Path, entry: &fs::DirEntry) -> bool {
+    let path = directory.join(entry.file_name());
+    let path = path.to_string_lossy();
+    DIRS.contains(&&*path) || FileName::parse(&path).is_some()
 }
 
 fn make_one(directory: &Path) -> io::Result<()> {

@@ -132,6 +132,64 @@ fn what_is_not_a_file_is_neither_waited_for_nor_a_file_of_the_ledger() {
 }
 
 #[test]
+fn the_lock_s_text_is_written_through_no_link_and_waits_for_no_pipe() {
+    let (folder, disk) = new_ledger();
+    let (precious, lock) = (folder.path().join("precious"), disk.directory().join("LOCK"));
+    fs::write(&precious, "do not touch").unwrap();
+    let plants: [&dyn Fn(&Path); 4] = [
+        &|path| symlink(&precious, path).unwrap(),
+        &|path| fs::hard_link(&precious, path).unwrap(),
+        &|path| symlink(path.file_name().unwrap(), path).unwrap(),
+        &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+    ];
+    for (nth, plant) in plants.iter().enumerate() {
+        for name in ["LOCK", "LOCK.tmp"] {
+            let path = disk.directory().join(name);
+            fs::remove_file(&path).ok();
+            plant(&path);
+            let held = disk.lock("mine").unwrap();
+            assert_eq!(fs::read(&lock).unwrap(), b"mine", "{nth}, {name}");
+            assert_eq!(fs::read(&precious).unwrap(), b"do not touch", "{nth}, {name}");
+            drop(held);
+        }
+    }
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let error = disk.lock("mine").unwrap_err().to_string();
+    assert!(error.contains("/LOCK: "), "{error}");
+    fs::remove_dir(&lock).unwrap();
+    drop(disk.lock("let go after the error").unwrap());
+}
+
+#[test]
+fn a_pipe_where_the_directory_should_be_holds_nobody() {
+    let (folder, _) = new_ledger();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let disk = Disk::new(&pipe);
+    assert_eq!(disk.holder().unwrap(), None);
+    assert_eq!(disk.lock("mine").unwrap_err().kind(), ErrorKind::NotADirectory);
+}
+
+#[test]
+fn links_that_lead_nowhere_are_named_and_no_files() {
+    let (_folder, disk) = new_ledger();
+    let segment = FileName::Segment(0).to_string();
+    for name in ["self", "ledger.json", "segments/self", segment.as_str()] {
+        let path = disk.directory().join(name);
+        symlink(path.file_name().unwrap(), &path).unwrap();
+    }
+    let listing = disk.list().unwrap();
+    assert_eq!(listing.files, []);
+    assert_eq!(
+        listing.unknown,
+        ["ledger.json", &segment, "segments/self", "self"]
+    );
+    let error = disk.open(&FileName::Identity).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+#[test]
 fn errors_say_the_whole_path_and_keep_the_number() {
     let (folder, disk) = new_ledger();
     let error = disk.open(&FileName::Identity).unwrap_err();
