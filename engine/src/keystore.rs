@@ -39,6 +39,11 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// The head that was stored last; `None` before the first.
     fn head(&self) -> io::Result<Option<Vec<u8>>>;
 
+    /// Where that head is, for messages; `None` where it has no path.
+    fn head_place(&self) -> Option<String> {
+        None
+    }
+
     /// Stores a head over the one before, whole or not at all, durable on return.
     fn replace_head(&self, bytes: &[u8]) -> io::Result<()>;
 
@@ -159,6 +164,10 @@ impl KeyStore for FileKeys {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some),
         }
+    }
+
+    fn head_place(&self) -> Option<String> {
+        Some(self.head_path().display().to_string())
     }
 
     fn replace_head(&self, bytes: &[u8]) -> io::Result<()> {

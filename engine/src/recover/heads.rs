@@ -1,5 +1,7 @@
 //! The heads that a ledger is held against: in the directory, in the last seal, beside the key.
 
+use std::io;
+
 use ledgerstone_formats::checkpoint::{HEAD_BYTES_MAX, Head, VerifierKey};
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::records::system::Genesis;
@@ -64,6 +66,14 @@ pub(crate) fn head_name(genesis: &Genesis) -> FileName {
     }
 }
 
+/// True where something else stands in a small file's place: a directory, a pipe, or far more bytes than it can have.
+pub(crate) fn is_no_text(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge
+    )
+}
+
 /// Opens a head's file as this ledger's.
 pub(crate) fn open_head(file: &[u8], genesis: &Genesis, key: Option<&VerifierKey>) -> Result<Head, String> {
     match Head::open(file, key) {
@@ -96,10 +106,8 @@ impl Heads {
         let name = head_name(genesis);
         let opened = match storage.open(&name).and_then(|file| file.read_all(HEAD_BYTES_MAX)) {
             Ok(file) => open_head(&file, genesis, key),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err("the head is missing".to_owned())
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Err(error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err("the head is missing".to_owned()),
+            Err(error) if is_no_text(&error) => Err(error.to_string()),
             Err(error) => {
                 self.findings
                     .push(Finding::new(Code::Unreadable, error.to_string()).in_file(name));
@@ -123,18 +131,28 @@ impl Heads {
         genesis: &Genesis,
         key: Option<&VerifierKey>,
     ) -> Result<(), Error> {
-        let file = keys
-            .head()
-            .map_err(|error| Error::io("the head beside the key cannot be read", error))?;
-        match file.map(|file| open_head(&file, genesis, key)) {
-            None => self.notes.push("there is no head beside the key".to_owned()),
-            Some(Ok(head)) => self.known.push(KnownHead {
+        let opened = match keys.head() {
+            Ok(None) => {
+                self.notes.push("there is no head beside the key".to_owned());
+                return Ok(());
+            }
+            Ok(Some(file)) => open_head(&file, genesis, key),
+            Err(error) if is_no_text(&error) => Err(error.to_string()),
+            Err(error) => return Err(Error::io("the head beside the key cannot be read", error)),
+        };
+        match opened {
+            Ok(head) => self.known.push(KnownHead {
                 head,
                 source: Source::Beside,
             }),
-            Some(Err(cause)) => self
-                .notes
-                .push(format!("the head beside the key is not used: {cause}")),
+            // The one thing that shows a directory put back to an older state is never written over unseen.
+            Err(cause) => {
+                let place = keys
+                    .head_place()
+                    .map_or_else(String::new, |place| format!(" ({place})"));
+                let cause = format!("the head beside the key{place} is none of this ledger: {cause}");
+                self.findings.push(Finding::new(Code::Evidence, cause));
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
 use crate::error::Error;
 use crate::finding::{Code, Finding};
-use crate::recover::heads::open_head;
+use crate::recover::heads::{is_no_text, open_head};
 use crate::storage::Storage;
 
 /// A segment by its name, with what is there of it.
@@ -71,6 +71,13 @@ impl Inventory {
                 FileName::Checkpoint | FileName::Head | FileName::Identity | FileName::Lock => {}
             }
         }
+        // A directory or a pipe under a seal's name.
+        seals.extend(inventory.unknown.iter().filter_map(|path| {
+            match FileName::parse(path.strip_suffix('/').unwrap_or(path)) {
+                Some(FileName::Seal(first)) => Some(first),
+                _ => None,
+            }
+        }));
         for first in seals {
             let place = inventory
                 .segments
@@ -215,7 +222,14 @@ fn read_seal(
     let file = storage
         .open(&name)
         .and_then(|file| file.read_all(SEAL_BYTES_MAX))
-        .map_err(|error| bad(Code::Unreadable, error.to_string()))?;
+        .map_err(|error| {
+            let code = if is_no_text(&error) {
+                Code::Evidence
+            } else {
+                Code::Unreadable
+            };
+            bad(code, error.to_string())
+        })?;
     let seal = Seal::parse(&file).map_err(|error| bad(Code::Evidence, error.to_string()))?;
     let head = open_head(seal.head.as_bytes(), genesis, key)
         .map_err(|cause| bad(Code::Evidence, format!("the seal's head: {cause}")))?;
