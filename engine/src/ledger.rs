@@ -1,6 +1,7 @@
 //! The ledger: opened once by one process, appended to by many threads, read by any.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledgerstone_formats::chain::ChainHead;
@@ -12,7 +13,7 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 use crate::batch::{Batch, Stream};
 use crate::clock::{Clock, SystemClock};
 use crate::commit::queue::{Queue, Ready};
-use crate::commit::shared::{Notarized, Published, Refusal, Shared};
+use crate::commit::shared::{Notarized, Published, Refusal, SegmentInfo, Shared};
 use crate::commit::threads::Threads;
 use crate::commit::ticket::Ticket;
 use crate::commit::writer::Writer;
@@ -166,13 +167,18 @@ impl Ledger {
         let mut recovered = recovered(&plan);
         let genesis = plan.genesis.clone();
         let (readable, head_size) = (readable(&plan), plan.heads.size_from(&Source::Directory));
+        let sealed = Arc::clone(&readable.ended);
         let applied = if plan.findings().is_empty() {
             apply(&means, plan)
         } else {
             Err(Error::corrupt(plan.findings().to_vec()))
         };
         let writer = match applied {
-            Ok(writer) => writer,
+            Ok(writer) => {
+                let unprotected = protect_sealed(means.storage.as_ref(), &sealed);
+                recovered.notes.extend(unprotected);
+                writer
+            }
             Err(error) => {
                 let refusal = Refusal::new(&error);
                 recovered = Recovered {
@@ -384,7 +390,7 @@ fn readable(plan: &Plan) -> Published {
         && plan.audit.whole_bytes() > 0
     {
         let (first, bytes) = (plan.audit.segment(), plan.audit.whole_bytes());
-        segments.push(crate::commit::shared::SegmentInfo {
+        segments.push(SegmentInfo {
             first,
             bytes,
             sealed: false,
@@ -395,6 +401,23 @@ fn readable(plan: &Plan) -> Published {
         ended: Arc::new(segments),
         active: None,
     }
+}
+
+/// Makes sealed segments read-only where a crash after the seal, or a copy, left them writable. Where it cannot be done
+/// a note says so: a mode is a courtesy, and keeps no ledger from opening.
+fn protect_sealed(storage: &dyn Storage, segments: &[SegmentInfo]) -> Vec<String> {
+    let sealed = segments.iter().filter(|info| info.sealed);
+    let protect = |info: &SegmentInfo| {
+        let file = storage.open(&FileName::Segment(info.first))?;
+        if file.is_protected()? {
+            return Ok(());
+        }
+        storage.protect(info.first)
+    };
+    sealed
+        .filter_map(|info| protect(info).err())
+        .map(|error: io::Error| format!("a sealed segment stays writable: {error}"))
+        .collect()
 }
 
 pub(crate) fn read_seal(storage: &dyn Storage, first: u64) -> Result<Seal, Error> {

@@ -23,6 +23,7 @@ mod json_vectors;
 mod layering;
 mod ledger;
 mod merkle_vectors;
+mod planted;
 mod storage;
 mod tidy;
 mod vectors;

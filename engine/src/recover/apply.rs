@@ -1,9 +1,9 @@
 //! The plan of an open, carried out. Every step gives the same result when it is cut short and done again.
 
+use std::io;
 use std::sync::Arc;
 
 use ledgerstone_formats::checkpoint::Signer;
-use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::ids::{EntityId, Kind, Origin};
 use ledgerstone_formats::names::{FileName, QuarantineName};
 use ledgerstone_formats::records::system::{self, ClockStep, Genesis, Recovery};
@@ -19,8 +19,8 @@ use crate::draft::{Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
-use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::{ClockWord, Options};
+use crate::recover::copies::copy_digest;
 use crate::recover::heads::Source;
 use crate::recover::plan::Plan;
 use crate::storage::{Lock, Storage};
@@ -181,16 +181,23 @@ fn recoveries(storage: &dyn Storage, plan: &Plan) -> Result<Vec<(String, Recover
 }
 
 fn torn_tail(storage: &dyn Storage, name: &QuarantineName) -> Result<Recovery, Error> {
-    let file = FileName::Quarantine(name.clone());
-    let bytes = storage
-        .open(&file)
-        .and_then(|file| file.read_all(QUARANTINE_BYTES_MAX));
-    let bytes = bytes.map_err(|error| Error::io("a quarantine file cannot be read", error).in_file(file))?;
+    let digest = copy_digest(storage, name).and_then(|digest| {
+        let changed = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is not the bytes that its name says",
+            )
+        };
+        digest.ok_or_else(changed)
+    });
+    let sha256 = digest.map_err(|error| {
+        Error::io("a quarantine file cannot be read", error).in_file(FileName::Quarantine(name.clone()))
+    })?;
     Ok(Recovery::TornTail {
         segment: name.segment,
         offset: name.offset,
         length: name.length,
-        sha256: Hash::digest(&bytes),
+        sha256,
     })
 }
 

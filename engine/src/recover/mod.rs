@@ -1,6 +1,7 @@
 //! What a crash leaves behind, planned by reading alone, then applied.
 
 pub(crate) mod apply;
+pub(crate) mod copies;
 pub(crate) mod heads;
 pub(crate) mod identity;
 mod inventory;

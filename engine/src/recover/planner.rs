@@ -16,6 +16,7 @@ use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
 use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::Options;
+use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::Heads;
 use crate::recover::identity::is_genesis;
 use crate::recover::plan::{Adopted, Plan, TornTail};
@@ -93,6 +94,8 @@ impl<'a> Planner<'a> {
         }
         if self.plan.findings.is_empty() {
             self.count()?;
+            let foreign = leave_out_foreign(self.storage, &mut self.plan.unrecorded);
+            self.plan.heads.notes.extend(foreign);
         }
         Ok(self.plan)
     }

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
 use crate::recover::Inventory;
+use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::{Heads, verifier};
 use crate::recover::identity::{genesis_line, identify};
 use crate::storage::Storage;
@@ -54,13 +55,15 @@ pub fn verify(
     };
     // Heads first: records appended meanwhile are then past the head, never missing under it.
     let mut heads = Heads::read(storage, keys, &genesis, key.as_ref())?;
-    let inventory = Inventory::read(storage, &genesis, key.as_ref())?;
+    let mut inventory = Inventory::read(storage, &genesis, key.as_ref())?;
+    let foreign = leave_out_foreign(storage, &mut inventory.quarantine);
     for found in &inventory.segments {
         if let Some(seal) = &found.seal {
             heads.add_seal(&seal.seal, seal.head.clone());
         }
     }
     let mut report = Report::new(&genesis, held, &heads, &inventory);
+    report.notes.extend(foreign);
     report.extend(identity_finding);
     report.extend(heads.findings.clone());
     let walk = Walk::new(storage, &genesis, &heads, &inventory, report, options, progress);
