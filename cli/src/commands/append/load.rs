@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 use std::sync::mpsc::Receiver;
 
-use ledgerstone_engine::{Batch, Ledger};
+use ledgerstone_engine::{Batch, Ledger, Stream};
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 
 use super::feed::Event;
@@ -54,8 +54,9 @@ impl End {
 
 /// A load under way.
 pub(crate) struct Load<'a> {
-    /// None for a dry run.
-    ledger: Option<&'a Ledger>,
+    /// None for a dry run. All batches are of one stream: what is stored is always the beginning of the input, so that
+    /// the load can go on behind it.
+    target: Option<(&'a Ledger, Stream)>,
     recorder: Recorder,
     passes_over_bad: bool,
     /// The whole input is one batch.
@@ -71,7 +72,7 @@ impl<'a> Load<'a> {
     pub(crate) fn new(ledger: Option<&'a Ledger>, recorder: Recorder, args: &Append) -> Self {
         let passes_over_bad = args.rejects.is_some();
         Self {
-            ledger,
+            target: ledger.map(|ledger| (ledger, ledger.stream())),
             recorder,
             passes_over_bad,
             atomic: args.atomic,
@@ -192,14 +193,14 @@ impl<'a> Load<'a> {
     fn send(&mut self) -> Result<(), End> {
         let mut item = mem::take(&mut self.item);
         let batch = mem::take(&mut self.batch);
-        if let Some(ledger) = self.ledger
+        if let Some((ledger, stream)) = &self.target
             && !batch.is_empty()
         {
             // Never refused because the queue is full: what waits is bounded by the memory for input, see `open`, and
             // so no copy of the batch has to be kept to submit it again.
             item.ticket = Some(
                 ledger
-                    .submit(batch)
+                    .submit(batch.in_stream(stream))
                     .map_err(|error| End::Refused(Problem::from(&error)))?,
             );
         }
@@ -219,4 +220,99 @@ fn too_large(place: Place) -> End {
     let mut problem = Problem::new(Exit::Refused, "invalid", message);
     problem.line = Some(place.line);
     End::TooLarge(place.source, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ledgerstone_engine::clock::SystemClock;
+    use ledgerstone_engine::keystore::MemKeys;
+    use ledgerstone_engine::storage::mem::Mem;
+    use ledgerstone_engine::{LedgerIdentity, NewEntry, Options, Writer};
+
+    use super::*;
+    use crate::commands::append::record::Journals;
+    use crate::input::Budget;
+    use crate::output::{Loudness, Output};
+    use crate::progress::Progress;
+
+    /// A ledger in memory whose writer takes a step when it is told to.
+    fn ledger() -> (Arc<Mem>, Ledger, Writer) {
+        let storage = Arc::new(Mem::new());
+        let identity = LedgerIdentity {
+            name: "ledger.example".to_owned(),
+            signed: false,
+        };
+        let made = Ledger::create_stepped(
+            storage.clone(),
+            Arc::new(MemKeys::unsigned()),
+            Arc::new(SystemClock::new()),
+            &identity,
+            Options::default(),
+        );
+        let (ledger, writer) = made.unwrap();
+        (storage, ledger, writer)
+    }
+
+    /// A block of one line.
+    fn line(ledger: &Ledger, number: u64) -> Prepared {
+        let entry = NewEntry::new("entry".parse().unwrap());
+        let draft = ledger.drafter().draft(entry, b"{}").unwrap();
+        Prepared {
+            drafts: vec![(number, draft)],
+            bad: Vec::new(),
+            failure: None,
+            blanks: 0,
+            through: number,
+            taken: 3,
+            permit: Budget::new(1).take(1),
+        }
+    }
+
+    fn recorder() -> Recorder {
+        let output = Output::new(false, Loudness::Quiet).unwrap();
+        let journals = Journals {
+            receipts: None,
+            rejects: None,
+            names: vec!["-".to_owned()],
+        };
+        Recorder::start(journals, Progress::new(&output, None), || ()).unwrap()
+    }
+
+    #[test]
+    fn what_follows_a_batch_that_is_refused_is_not_stored_though_there_is_room_again() {
+        let (storage, ledger, mut writer) = ledger();
+        let (_, other, mut others_writer) = self::ledger();
+        let args = ["ledgerstone", "append", "l", "-", "--kind", "entry"];
+        let crate::args::Command::Append(args) = <crate::args::Cli as clap::Parser>::parse_from(args).command
+        else {
+            panic!("append was typed");
+        };
+        let mut load = Load::new(Some(&ledger), recorder(), &args);
+        load.take(0, line(&ledger, 1)).unwrap();
+        writer.step();
+        // Whoever waits for the tickets is kept busy, so that the load hears of nothing.
+        let mut held_up = Batch::new();
+        held_up.push(line(&other, 2).drafts.remove(0).1).unwrap();
+        let item = Item {
+            ticket: Some(other.submit(held_up).unwrap()),
+            through: Some(Place { source: 0, line: 1 }),
+            ..Item::default()
+        };
+        assert!(load.recorder.send(item));
+
+        storage.set_free_bytes(0);
+        load.take(0, line(&ledger, 2)).unwrap();
+        writer.step();
+        storage.set_free_bytes(1 << 40);
+        let end = load.take(0, line(&ledger, 3)).unwrap_err();
+        assert!(matches!(end, End::Refused(_)), "{end:?}");
+        writer.step();
+        others_writer.step();
+        let tally = load.finish();
+        assert_eq!(ledger.snapshot().size(), 2, "the genesis record and line 1");
+        assert_eq!(tally.through, Some(Place { source: 0, line: 1 }));
+        assert_eq!(tally.failure.map(|problem| problem.exit), Some(Exit::Unavailable));
+    }
 }

@@ -60,8 +60,6 @@ pub(crate) struct Tally {
     pub(crate) through: Option<Place>,
     /// Why the lines after that are not.
     pub(crate) failure: Option<Problem>,
-    /// Lines after those of a batch that was not stored, which were on their way already and are stored all the same.
-    pub(crate) stored_after: Vec<(Place, Place)>,
 }
 
 /// The thread that waits for tickets in order.
@@ -131,7 +129,7 @@ struct Work<W> {
     journals: Journals,
     progress: Progress,
     tally: Tally,
-    /// A batch was not stored: what comes after it does not make the input whole.
+    /// A batch was not stored, and so none after it.
     gap: bool,
     failed: Arc<AtomicBool>,
     wake: W,
@@ -175,16 +173,17 @@ impl<W: Fn()> Work<W> {
                 return Err(Problem::from(&error));
             }
         };
+        // Only lines without a record get here: of a stream nothing is stored after a batch that was not. Whoever goes
+        // on reads them again.
+        if self.gap {
+            return Ok(());
+        }
         drop(permit);
         self.progress.advance(places.len() as u64, taken);
         self.count(&places, receipts.as_deref());
-        if !self.gap {
-            self.tally.through = through;
-            self.tally.blanks += blanks;
-            self.tally.rejected += bad.len() as u64;
-        } else if let (Some(first), Some(last)) = (places.first(), places.last()) {
-            self.tally.stored_after.push((*first, *last));
-        }
+        self.tally.through = through;
+        self.tally.blanks += blanks;
+        self.tally.rejected += bad.len() as u64;
         self.journals
             .write(&places, receipts.as_deref().unwrap_or_default(), &bad)
     }

@@ -75,12 +75,6 @@ impl Summary<'_> {
             });
         };
         problem.hints.push(words);
-        for (first, last) in &tally.stored_after {
-            let (first, last) = (self.name(*first), self.name(*last));
-            problem.hints.push(format!(
-                "lines {first} to {last} were on their way and are stored all the same"
-            ));
-        }
         if unknown {
             problem.hints.push(format!(
                 "whether the lines after that are stored shows when the ledger is opened again: ledgerstone tail {}",
