@@ -92,8 +92,8 @@ fn no_identity(storage: &dyn Storage, error: io::Error) -> Error {
             let first = FileName::Segment(0);
             let damage = if whole {
                 let cause = format!(
-                    "ledger.json is missing, records are here: put it back from a copy, or make it again: it is the \
-                     body of line 1 of {first} and LF"
+                    "ledger.json is missing, records are here: put back a copy of it, or write it anew; it is the body \
+                     of line 1 of {first} and LF"
                 );
                 finding(Code::Evidence, cause)
             } else {
