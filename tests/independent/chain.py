@@ -5,7 +5,7 @@ import collections
 from books import Books
 from line import BROKEN, NEWER, NEWER_VERSION, attempt, begins_with_line, need, parse_line
 from standards import push, root_of, sha256
-from tail import is_torn, without_filler
+from tail import judge_tail, without_filler
 
 START = dict(tree_size=0, last_hash="0" * 64, at_max="", nodes=[])
 UNKNOWN = dict(tree_size=None, last_hash=None, at_max="", nodes=None)
@@ -42,8 +42,9 @@ class Chain:
             self.roots[self.seq] = self.root()
 
     def read_segment(self, file, data, end_seq, newest_root, is_open, is_locked):
-        """Reads a segment that has to reach up to `end_seq`; None when lines are bad or missing, else what its seal says of
-        them. The open segment may go on behind `end_seq`; and without signature, a head of the right root has an edited size.
+        """Reads a segment that has to reach up to `end_seq`; None when lines are bad or missing, else what its seal says
+        of them. The open segment may go on behind `end_seq`, or end before it under a root that is the newest head's:
+        then it is that head, without a signature, whose size was edited.
         """
         offset, number, kinds, times = 0, 0, collections.Counter(), [""]
         reason, whole = "records are missing", (0, self.seq, self.prev, "")
@@ -65,8 +66,12 @@ class Chain:
         code, rest = 0, data[offset:]
         if is_open and whole[1] >= end_seq:  # no head covers what stands after the last whole group
             if whole[0] < len(data):
-                code = 39 if reason == NEWER else 31 if not is_torn(data, *whole) else 0 if is_locked() else 20
-            self.seq = whole[1]
+                code = judge_tail(data, *whole)
+            if code == 20:
+                number, code = number - self.seq + whole[1], 0 if is_locked() else 20
+                reason = "an unfinished group"
+            if code < 30:
+                self.seq = whole[1]
         elif rest or self.group or self.seq < end_seq and self.root() != newest_root:
             is_cut = self.seq < end_seq and b"\n" not in rest and not attempt(begins_with_line, rest)
             code = 39 if reason == NEWER else 30 if is_cut else 31

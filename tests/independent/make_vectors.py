@@ -405,6 +405,9 @@ def tails():
     def flipped(place, mask, tail=group):
         return tail[:place] + bytes([tail[place] ^ mask]) + tail[place + 1:]
 
+    other = Ledger("01890a5d-ac96-774b-bcce-b302099a8060", "vectors.example", at(5_000_000))
+    other.group(at(6_000_000), members)
+    foreign = other.lines[other.lines.index(b"\n") + 1:]
     to_sector = -(start + len(group)) % SECTOR
     nul, blank = (lambda place: 0), (lambda place: filler(place, 1)[0])
     case("nothing", "none", b"")
@@ -430,6 +433,10 @@ def tails():
     cut = -(start + 300) % SECTOR + 300  # ends where a sector of the file ends
     case("a line cut by a short write into filler", "torn", group[:cut - 60] + filler(start + cut - 60, 60))
     case("a line cut one byte before the LF of filler", "damage", group[:cut - 1] + filler(start + cut - 1, 1))
+    case("a line that lacks its LF, of another chain", "damage", foreign[:foreign.index(b"\n")])
+    case("second line before the first", "damage", group[ends[0]:ends[1]] + group[:ends[0]])
+    case("third line behind the first", "damage", group[:ends[0]] + group[ends[1]:ends[2]])
+    case("second line without the first", "damage", group[ends[0]:ends[1]])
     case("empty line", "damage", b"\n")
     case("line of spaces", "damage", b"   \n")
     case("two LF after the first line", "damage", group[:ends[0]] + b"\n")
@@ -446,9 +453,6 @@ def tails():
     late = Ledger(ledger.uuid, "vectors.example", at(5_000_000))
     late.group(at(5_000_000), members)
     case("time not later than the last", "damage", late.lines[start:][:ends[0]])
-    other = Ledger("01890a5d-ac96-774b-bcce-b302099a8060", "vectors.example", at(5_000_000))
-    other.group(at(6_000_000), members)
-    foreign = other.lines[other.lines.index(b"\n") + 1:]
     case("first line of another chain", "damage", foreign[:foreign.index(b"\n") + 1])
     second = foreign.index(b"\n") + 1
     case("second line of another chain", "damage",

@@ -2,7 +2,7 @@
 
 import re
 
-from line import attempt, begins_with_line, parse_line
+from line import BROKEN, NEWER, NEWER_VERSION, attempt, begins_with_line, parse_line
 
 SECTOR = 512
 GROUP_BYTES_MAX = 64 << 20
@@ -22,36 +22,55 @@ def without_filler(data):
     return data[:end] if is_filler else data
 
 
-def is_torn(data, start, seq, prev, at):
-    """Can one interrupted append have left the bytes from `start` on? `data` is without filler at its end.
+def judge_tail(data, start, seq, prev, at):
+    """What the bytes from `start` on are: 20 if one interrupted append can have left them, 31 if they are damage, 39 if a
+    newer format wrote them. `data` is without filler at its end.
 
     `seq`, `prev` and `at` are the next sequence number, and hash and time of the last record.
     """
-    text = mark_unwritten(data, start).rstrip(b"\0")
-    pieces = text.split(b"\n")
+    text, lines, gaps = mark_unwritten(data, start).rstrip(b"\0"), [], False
     if text.endswith(b" \n") and (start + len(text)) % SECTOR == 0:
-        pieces.pop()  # a short write: the LF is that of the filler behind it
-    lines, due, adjacent = [], (seq, prev), True
-    for place, piece in enumerate(pieces, 1):
-        cut, *_, rest = [piece.split(b"\0")[0], *piece.split(b"\0")]
-        adjacent = adjacent and b"\0" not in piece  # nothing is missing before it
-        line = attempt(parse_line, rest)
-        if line:
-            if line.seq < due[0] or (adjacent or line.seq == due[0]) and (line.seq, line.prev) != due:
-                return False
-            lines.append(line)
-            due = (line.seq + 1, line.hash)
-        elif place < len(pieces) and b"\0" not in piece:
-            return False  # only what touches an unwritten sector, or the end, may be cut short
-        if any(attempt(begins_with_line, part.rstrip(b" ")) for part in (cut, rest)):
-            return False
-        adjacent = bool(line)
-    count = lines[0].n if lines else 1
-    is_one_group = all((r.seq - r.i, r.n, r.at) == (seq, count, lines[0].at) for r in lines)
-    follows = all(r.at > at and (r.i > 0 or r.prev == prev) for r in lines)
-    is_incomplete = b"\0" in text or pieces[-1] != b"" or len({r.i for r in lines}) < count
-    is_text = not re.search(rb"[\1-\x08\x0b-\x1f]", text)
-    return is_one_group and follows and is_incomplete and is_text and len(text) <= GROUP_BYTES_MAX
+        text = text[:-1]  # a short write: the LF is that of the filler behind it
+    for stretch in re.finditer(rb"[^\0]+", text):
+        headless = stretch.start() > 0
+        *pieces, rest = stretch[0].split(b"\n")
+        gaps = gaps or headless or rest != b""
+        rest = rest.rstrip(b" ")
+        if NEWER_VERSION.match(rest) and (pieces or not headless):
+            return 39
+        if attempt(begins_with_line, rest):
+            return 31
+        adjacent = not headless
+        for place, piece in enumerate(pieces + [rest]):
+            line = attempt(parse_line, piece)
+            if line and not continues(line, lines[-1] if lines else None, adjacent, seq, prev, at):
+                return 31
+            if not line and place < len(pieces) and (place > 0 or not headless):
+                return 39 if is_newer(piece) else 31  # what has a beginning and an end has to be a line
+            lines += [line] if line else []
+            adjacent = line is not None
+    if re.search(rb"[\1-\x08\x0b-\x1f]", text) or len(text) > GROUP_BYTES_MAX:
+        return 31
+    return 20 if gaps or len(lines) < (lines[0].n if lines else 1) else 31
+
+
+def continues(line, before, adjacent, seq, prev, at):
+    """Can a line stand in the unfinished group behind the line `before`, or at its start?"""
+    group = (line.seq - line.i, line.n, line.at)
+    if group[0] != seq or line.at <= at or before and group != (before.seq - before.i, before.n, before.at):
+        return False
+    next_seq, last_hash = (before.seq + 1, before.hash) if before else (seq, prev)
+    if line.seq < next_seq or adjacent and line.seq > next_seq:
+        return False
+    return line.seq > next_seq or line.prev == last_hash
+
+
+def is_newer(piece):
+    """True for a line whose hash holds and whose version is a later one."""
+    try:
+        return not parse_line(piece)
+    except BROKEN as error:
+        return str(error) == NEWER
 
 
 def mark_unwritten(data, start):
