@@ -354,6 +354,7 @@ fn log_of(machine: &Machine) -> String {
     format!("\n  {}", log.join("\n  "))
 }
 
+mod clock;
 mod crash;
 mod creation;
 mod faults_answered;
