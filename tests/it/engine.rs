@@ -189,6 +189,10 @@ impl Machine {
         head_size(&self.disk.raw("checkpoint").or_else(|| self.disk.raw("head"))?)
     }
 
+    fn head_size_beside(&self) -> Option<u64> {
+        head_size(&self.keys.own.raw("head")?)
+    }
+
     /// Writes the ledger's directory and the head beside it to a real disk.
     fn write_to(&self, ledger: &Path) {
         for (name, _) in self.disk.list().unwrap().files {
@@ -358,5 +362,6 @@ mod clock;
 mod crash;
 mod creation;
 mod faults_answered;
+mod heads;
 mod settled;
 mod tail;

@@ -78,7 +78,7 @@ const IN_ITS_PLACE: [(&str, Plant); 4] = [
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     }),
     ("a link to itself", |path| {
-        symlink(path.file_name().unwrap(), path).unwrap()
+        symlink(path.file_name().unwrap(), path).unwrap();
     }),
     ("a file of 1 TiB", |path| {
         fs::File::create(path).unwrap().set_len(1 << 40).unwrap();

@@ -115,23 +115,28 @@ impl Notary {
     /// Publishes a head over all that was read back.
     pub(crate) fn sign(&mut self) -> Result<(), Error> {
         let size = self.audit.tree().size();
-        if size <= self.done.head_size {
+        if size <= self.done.head_size.min(self.done.beside_size) {
             return Ok(());
         }
         let file = self.seat.head_file(size, self.audit.tree().root())?;
         self.publish_head(size, file)
     }
 
+    /// Stores a head in the directory, then beside the key; neither ever goes back.
     fn publish_head(&mut self, size: u64, file: Vec<u8>) -> Result<(), Error> {
-        let name = self.seat.head_name();
-        self.storage
-            .replace_head(&name, &file)
-            .map_err(|error| unknown("the head could not be published", error))?;
+        if size > self.done.head_size {
+            self.storage
+                .replace_head(&self.seat.head_name(), &file)
+                .map_err(|error| unknown("the head could not be published", error))?;
+            self.done.head_size = size;
+        }
         // A crash here leaves the head beside the key behind the one inside: both are consistent.
-        self.keys
-            .replace_head(&file)
-            .map_err(|error| unknown("the head beside the key could not be written", error))?;
-        self.done.head_size = size;
+        if size > self.done.beside_size {
+            self.keys
+                .replace_head(&file)
+                .map_err(|error| unknown("the head beside the key could not be written", error))?;
+            self.done.beside_size = size;
+        }
         self.done.head_file = Arc::new(file);
         Ok(())
     }
@@ -186,7 +191,7 @@ impl Notary {
     fn seal(&mut self, segment: &SegmentInfo) -> Result<(), Error> {
         let (size, root) = (self.audit.tree().size(), self.audit.tree().root());
         let head = self.seat.head_file(size, root)?;
-        // A head at a larger size may have been signed before a crash; `checkpoint` never goes back.
+        // A head at a larger size may have been signed before a crash.
         if size > self.done.head_size {
             self.publish_head(size, head.clone())?;
         }

@@ -37,8 +37,10 @@ pub(crate) struct Published {
 /// How far the notary is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notarized {
-    /// Size of the newest head.
+    /// Size of the head in the directory.
     pub(crate) head_size: u64,
+    /// Size of the head beside the key; a crash between the two leaves it behind.
+    pub(crate) beside_size: u64,
     /// Its file.
     pub(crate) head_file: Arc<Vec<u8>>,
     /// Ended segments that are sealed; a prefix of all.

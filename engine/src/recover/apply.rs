@@ -205,11 +205,8 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
     let heads = &plan.heads;
     let sealed = plan.segments.iter().filter(|info| info.sealed).count();
     let done = Notarized {
-        // The smaller of the two files: a crash between them is made good by the next head.
-        head_size: heads
-            .size_from(&Source::Directory)
-            .min(heads.size_from(&Source::Beside))
-            .unwrap_or(0),
+        head_size: heads.size_from(&Source::Directory).unwrap_or(0),
+        beside_size: heads.size_from(&Source::Beside).unwrap_or(0),
         head_file: Arc::default(),
         sealed,
     };

@@ -31,6 +31,10 @@ pub(super) struct Planner<'a> {
     plan: Plan,
     /// Where the newest head's records end: segment and offset.
     watermark_at: Option<(u64, u64)>,
+    /// Records in sealed segments.
+    sealed_size: u64,
+    /// Sizes past them at which the tree was compared with a head.
+    compared: HashSet<u64>,
 }
 
 impl<'a> Planner<'a> {
@@ -58,6 +62,7 @@ impl<'a> Planner<'a> {
         );
         let start = start.expect("a parsed seal has a frontier");
         let prev_seal = last_seal.map_or(Hash::ZERO, |found| found.digest);
+        let sealed_size = start.tree().size();
         let watermark_at = (start.tree().size() == heads.watermark()).then(|| (start.segment(), 0));
         let plan = Plan {
             genesis: genesis.clone(),
@@ -81,6 +86,8 @@ impl<'a> Planner<'a> {
             inventory,
             plan,
             watermark_at,
+            sealed_size,
+            compared: HashSet::new(),
         })
     }
 
@@ -248,6 +255,9 @@ impl<'a> Planner<'a> {
         let audit = &self.plan.audit;
         if audit.chain().next_seq() == audit.next_seq() {
             self.plan.heads.check_root(audit.tree()).map_err(LineStop::Head)?;
+            let size = audit.tree().size();
+            self.compared
+                .extend(self.plan.heads.has_size(size).then_some(size));
             if audit.tree().size() == self.plan.heads.watermark() {
                 self.watermark_at = Some((audit.segment(), audit.whole_bytes()));
                 if audit.segment() == self.plan.notary_start.segment() {
@@ -310,17 +320,20 @@ impl<'a> Planner<'a> {
             self.plan.findings.push(finding);
             return;
         }
-        if size == watermark {
-            return;
-        }
-        let Some((segment, offset)) = self.watermark_at else {
+        // Heads over sealed records alone are `verify`'s to compare.
+        let sizes = self.plan.heads.known.iter().map(|known| known.head.size);
+        let compared = |size: &u64| *size <= self.sealed_size || self.compared.contains(size);
+        if let Some(skipped) = sizes.filter(|size| !compared(size)).min() {
             let last = self.inventory.segments.last().map_or(0, |found| found.first);
-            let cause = format!("no commit group ends at the newest head's {watermark} records");
+            let cause = format!("no commit group ends at the {skipped} records that a head covers");
             self.plan.findings.push(
                 Finding::new(Code::Rewritten, cause)
                     .in_file(FileName::Segment(last))
-                    .at_seq(watermark),
+                    .at_seq(skipped),
             );
+            return;
+        }
+        let Some((segment, offset)) = self.watermark_at.filter(|_| size > watermark) else {
             return;
         };
         self.plan.adopted = Some(Adopted {
