@@ -48,8 +48,8 @@ impl CpuTime {
         })
     }
 
-    /// Part of the machine, from 0 to 1, that others have used since: programs here, and machines beside this one on the
-    /// same host.
+    /// Part of the machine, from 0 to 1, that others have used since: programs here, and machines beside this one on
+    /// the same host.
     pub fn used_by_others_since(self, before: Self) -> f64 {
         let all = self.all.saturating_sub(before.all);
         let mine_or_idle = (self.own + self.idle).saturating_sub(before.own + before.idle);

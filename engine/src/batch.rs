@@ -19,8 +19,8 @@ pub struct Batch {
     stream: Option<Stream>,
 }
 
-/// Batches of one producer that make sense only in a row, as the lines of a file do: once one of them is refused, so are
-/// all later ones. What is stored of a stream is always its beginning.
+/// Batches of one producer that make sense only in a row, as the lines of a file do: once one of them is refused, so
+/// are all later ones. What is stored of a stream is always its beginning.
 #[derive(Debug, Clone)]
 pub struct Stream(Arc<AtomicBool>);
 

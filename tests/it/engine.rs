@@ -363,5 +363,6 @@ mod crash;
 mod creation;
 mod faults_answered;
 mod heads;
+mod read_back;
 mod settled;
 mod tail;

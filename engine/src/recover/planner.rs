@@ -350,7 +350,8 @@ impl<'a> Planner<'a> {
     }
 
     /// Reads every header for the counters, and believes it only with its hash and its place in the chain: what a
-    /// counter is given here stands in new records for ever. The index sidecars of the find issue make this unnecessary.
+    /// counter is given here stands in new records for ever. The index sidecars of the find issue make this
+    /// unnecessary.
     fn count(&mut self) -> Result<(), Error> {
         let mut recorded = HashSet::new();
         let mut chain = ChainHead::new();

@@ -2,23 +2,22 @@
 
 use ledgerstone_engine::storage::sim::{Call, Fault, Operation};
 use ledgerstone_engine::{Code, ErrorKind};
-use ledgerstone_tests::forge;
 
 use super::*;
 
 /// A ledger with a group under its head, at work.
-struct Working {
-    machine: Machine,
-    running: Running,
-    told: Told,
+pub(super) struct Working {
+    pub(super) machine: Machine,
+    pub(super) running: Running,
+    pub(super) told: Told,
 }
 
 impl Working {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::on(Machine::new())
     }
 
-    fn on(machine: Machine) -> Self {
+    pub(super) fn on(machine: Machine) -> Self {
         let mut told = Told::default();
         let mut running = machine.create().unwrap();
         told.append(&mut running, &["{}", "{}"]).unwrap();
@@ -32,7 +31,7 @@ impl Working {
     }
 
     /// Makes the `nth` operation from now on fail.
-    fn fail(&self, nth: u64, fault: Fault) {
+    pub(super) fn fail(&self, nth: u64, fault: Fault) {
         self.machine
             .disk
             .fail_at(self.machine.disk.operations() + nth, fault);
@@ -40,7 +39,7 @@ impl Working {
 
     /// The ledger has failed with `kind`: it takes, writes and signs nothing any more.
     #[track_caller]
-    fn assert_latched(&mut self, kind: ErrorKind) {
+    pub(super) fn assert_latched(&mut self, kind: ErrorKind) {
         let before = (self.machine.disk.operations(), self.machine.keys.own.operations());
         let refused = self.running.submit(&["{}"]).unwrap_err();
         assert_eq!(refused.kind(), kind, "{refused}");
@@ -63,7 +62,7 @@ impl Working {
 
     /// Nothing was done after the operation that failed but giving a temporary file's space back.
     #[track_caller]
-    fn assert_nothing_after_the_fault(&self) {
+    pub(super) fn assert_nothing_after_the_fault(&self) {
         let log = self.machine.disk.log();
         let failed = log
             .iter()
@@ -397,50 +396,6 @@ fn a_seal_or_a_new_segment_that_fails_answers_who_waits_and_latches() {
 }
 
 /// What is under a head has been read again: a bit that flipped on the way is found before it is signed for.
-#[test]
-fn bytes_that_read_back_otherwise_are_not_signed() {
-    for at in [5, 200, 350] {
-        let mut working = Working::new();
-        let before = working.machine.disk.raw(SEGMENT).unwrap().len() as u64;
-        working.running.append(&["{}"]).unwrap();
-        working.machine.disk.flip_bit(SEGMENT, before + at, 1).unwrap();
-        assert_eq!(
-            working.running.pass(&working.machine, Duration::from_secs(1)),
-            Step::Closed
-        );
-        working.assert_latched(ErrorKind::Corrupt);
-        assert_eq!(working.machine.head_size(), Some(3));
-        let machine = working.machine.kill();
-        let error = machine.open().unwrap().1.read_only.unwrap();
-        assert_eq!(
-            (error.code(), error.seq()),
-            (Some(Code::Altered), Some(3)),
-            "{error}"
-        );
-    }
-}
-
-/// A line that is whole and follows the one before, but is not the one that was acknowledged.
-#[test]
-fn another_record_in_the_place_of_the_acknowledged_one_is_not_signed() {
-    let mut working = Working::new();
-    let before = working.machine.disk.raw(SEGMENT).unwrap().len();
-    working.running.append(&[r#"{"amount":100}"#]).unwrap();
-    let line = working.machine.disk.raw(SEGMENT).unwrap()[before..].to_vec();
-    let forged = forge::edit(line.strip_suffix(b"\n").unwrap(), |_, body| {
-        *body = br#"{"amount":900}"#.to_vec();
-    });
-    for (at, (old, new)) in (before as u64..).zip(line.iter().zip(&forged)) {
-        working.machine.disk.flip_bit(SEGMENT, at, old ^ new).unwrap();
-    }
-    assert_eq!(
-        working.running.pass(&working.machine, Duration::from_secs(1)),
-        Step::Closed
-    );
-    working.assert_latched(ErrorKind::Corrupt);
-    assert_eq!(working.machine.head_size(), Some(3));
-}
-
 #[test]
 fn settling_that_fails_leaves_the_ledger_readable_and_is_done_by_the_next_open() {
     let mut working = Working::new();
