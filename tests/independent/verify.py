@@ -33,6 +33,11 @@ class Ledger:
         self.codes.append(code)
         print(code, *place_and_reason)
 
+    def say_missing(self, first):
+        other = [path for path in (self.root / "segments").glob("%020d.jsonl.*" % first) if path.suffix != ".tmp"]
+        reason = "stands in a newer format" if other else "segment is missing"
+        self.say(39 if other else 36, SEGMENT % first, "-", first, reason)
+
     def is_locked(self):
         directory = os.open(self.root, os.O_RDONLY)
         try:
@@ -46,14 +51,16 @@ class Ledger:
         """Checks a segment, up to `end_seq`, and its seal, if it holds in itself, whose file has the bytes `data`."""
         chain, file, facts = self.chain, SEGMENT % first, None
         if chain.seq not in (None, first):
-            place = min(chain.seq, first)
-            self.say(36 if place < first else 31, SEGMENT % place, "-", place, "the segments are no run")
+            if chain.seq < first:
+                self.say_missing(chain.seq)
+            else:
+                self.say(31, file, "-", first, "the segment before goes beyond this one's name")
             chain.go_on(UNKNOWN)
         chain.seq, end_seq = first, seal["tree_size"] if seal else end_seq
         if (self.root / file).is_file():
             facts = chain.read_segment(file, self.read(file), end_seq, self.head[1], is_last and not seal, self.is_locked)
         else:
-            self.say(36, file, "-", first, "segment is missing")
+            self.say_missing(first)
         if facts and seal:
             chain.nodes = list(seal["nodes"]) if chain.nodes is None else chain.nodes
             made = seal_of(self.id, first, chain.seq, facts, chain.nodes, self.prev_seal or seal["prev_seal"], seal["head"])
@@ -113,7 +120,7 @@ class Ledger:
                 self.say(37, SEAL % first, 1, first, "missing or altered")
             self.check_segment(first, after or covered, after is None, seal, data)
         if chain.seq is not None and chain.seq < covered and chain.root() != self.head[1]:
-            self.say(36, SEGMENT % chain.seq, "-", chain.seq, "segment is missing")
+            self.say_missing(chain.seq)
             chain.go_on(UNKNOWN)
             chain.books.is_known = False
         self.check_heads(heads, own_head, sealed, public is not None)
