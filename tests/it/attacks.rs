@@ -7,7 +7,8 @@ use ledgerstone_engine::{ErrorKind, Ledger, Options};
 use ledgerstone_formats::header::{GroupPlace, Header};
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{Payload, Record};
-use ledgerstone_tests::check::{Judgement, judge_copy};
+use ledgerstone_tests::check::{Judgement, judge, judge_copy};
+use ledgerstone_tests::cli::Place;
 use ledgerstone_tests::forge::{Copy, edit, zip};
 use ledgerstone_tests::specimen::{Specimen, closed};
 
@@ -391,6 +392,20 @@ fn what_a_newer_version_wrote_is_39_and_never_called_altered() {
     lines[0] = text.replacen(&header[..40], &altered[..40], 1).into_bytes();
     newer.set_lines(9, &lines);
     expect(&newer, 31, segment(9, 9));
+}
+
+#[test]
+fn a_segment_in_a_form_that_a_newer_version_made_is_39_and_never_called_missing() {
+    let copy = closed(true);
+    for first in copy.segments() {
+        let place = Place::new();
+        let ledger = place.join("books");
+        copy.write(&ledger);
+        let name = FileName::Segment(first).to_string();
+        std::fs::rename(ledger.join(&name), ledger.join(name + ".zst")).unwrap();
+        let judgement = judge(&ledger);
+        assert_eq!(judgement.code(), 39, "{judgement:#?}");
+    }
 }
 
 #[test]

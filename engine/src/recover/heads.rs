@@ -257,10 +257,12 @@ impl Heads {
         let finding = self.check_size(size)?;
         // Nothing can be missing from a sealed segment that was read: it is the next one's file that is gone.
         if finding.code == Code::Truncated && inventory.unsealed().is_empty() {
-            let gone = Finding {
-                code: Code::Missing,
-                ..finding
+            let code = if inventory.has_newer_form(size) {
+                Code::Newer
+            } else {
+                Code::Missing
             };
+            let gone = Finding { code, ..finding };
             return Some(gone.in_file(FileName::Segment(size)));
         }
         let last = inventory.segments.last().map_or(0, |found| found.first);

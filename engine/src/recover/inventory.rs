@@ -207,7 +207,22 @@ impl Inventory {
                     .at_seq(0),
             );
         }
+        // What stands in a form that a later version made is not missing: that form's name has been reported.
+        findings.retain(|finding| {
+            let newer = matches!(finding.file, Some(FileName::Segment(first)) if self.has_newer_form(first));
+            !(newer && finding.code == Code::Missing)
+        });
         self.findings.extend(findings);
+    }
+
+    /// Whether the segment that begins at this sequence number is here in a form that this version does not know.
+    pub(crate) fn has_newer_form(&self, first: u64) -> bool {
+        let form = format!("{}.", FileName::Segment(first));
+        let mut newer = self
+            .unknown
+            .iter()
+            .filter(|path| FileName::is_newer_segment(path));
+        newer.any(|path| path.starts_with(&form))
     }
 }
 

@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
             .inventory
             .findings
             .iter()
-            .any(|finding| finding.code == Code::Missing);
+            .any(|finding| matches!(finding.code, Code::Missing | Code::Newer));
         std::thread::scope(|scope| {
             let mut pool = Pool::start(scope, self.jobs);
             for (index, found) in self.inventory.segments.iter().enumerate() {
