@@ -293,7 +293,7 @@ pub struct HeaderError {
 pub enum HeaderProblem {
     /// Something else stands where this must.
     Expected(&'static str),
-    /// `grp` is not [i,n] with i < n and 2 ≤ n ≤ 65,536.
+    /// `grp` is not `[i,n]` with i < n and 2 ≤ n ≤ 65,536.
     Group,
     /// A later version wrote it.
     NewerVersion(u64),
