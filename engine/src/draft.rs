@@ -63,11 +63,7 @@ impl Drafter {
     /// `Invalid` when the body or the kind is not accepted: the source is a [`DraftError`], which has the place.
     pub fn draft(&mut self, entry: NewEntry, body: &[u8]) -> Result<Draft, Error> {
         if entry.kind.is_system() {
-            let message = format!(
-                "the kind {} is reserved: only the ledger itself writes sys_... records",
-                entry.kind
-            );
-            return Err(Error::new(ErrorKind::Invalid, message));
+            return Err(reserved(&entry.kind));
         }
         self.draft_any(entry, body)
     }
@@ -99,4 +95,10 @@ impl Drafter {
             Error::with_source(ErrorKind::Invalid, "the body is not accepted", error)
         })
     }
+}
+
+/// Why producers cannot store records of this kind.
+pub(crate) fn reserved(kind: &Kind) -> Error {
+    let message = format!("the kind {kind} is reserved: only the ledger itself writes sys_... records");
+    Error::new(ErrorKind::Invalid, message)
 }

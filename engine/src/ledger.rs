@@ -18,7 +18,7 @@ use crate::commit::threads::Threads;
 use crate::commit::ticket::Ticket;
 use crate::commit::writer::Writer;
 use crate::create;
-use crate::draft::{Drafter, NewEntry};
+use crate::draft::{self, Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::holder;
 use crate::keystore::KeyStore;
@@ -228,10 +228,15 @@ impl Ledger {
     /// Queues a batch: all of it or nothing. The ticket resolves when the batch is durable and visible.
     ///
     /// # Errors
-    /// `Busy` when the queue is full; `Invalid` for an empty batch; `Closed`; the reason why nothing is taken any more.
+    /// `Busy` when the queue is full; `Invalid` for a batch that is empty or holds a record of the system; `Closed`; the
+    /// reason why nothing is taken any more.
     pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
         if batch.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
+        }
+        // A draft can be made without this ledger's drafter, which refuses such a kind too.
+        if let Some(draft) = batch.drafts().iter().find(|draft| draft.entry().kind.is_system()) {
+            return Err(draft::reserved(&draft.entry().kind));
         }
         self.expect_working()?;
         if batch.is_cut_off() {

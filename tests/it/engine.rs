@@ -363,6 +363,8 @@ mod crash;
 mod creation;
 mod faults_answered;
 mod heads;
+mod queue;
 mod read_back;
+mod segments;
 mod settled;
 mod tail;

@@ -95,6 +95,27 @@ fn assert_recovers(machine: &Machine, told: &Told, of: &dyn Fn() -> String) {
     told.check(&reader.snapshot().unwrap(), of);
 }
 
+/// At every moment: no head over what was not acknowledged, and at most one ended segment without its seal.
+#[track_caller]
+fn assert_in_order(machine: &Machine, told: &Told) {
+    let acknowledged = 1 + told.acknowledged.len() as u64;
+    for head in [machine.head_size(), machine.head_size_beside()] {
+        assert!(
+            head <= Some(acknowledged),
+            "a head over {head:?}, {acknowledged} are acknowledged"
+        );
+    }
+    let (mut segments, mut seals) = (0, 0);
+    for (name, _) in machine.kill().disk.list().unwrap().files {
+        match name {
+            FileName::Segment(_) => segments += 1,
+            FileName::Seal(_) => seals += 1,
+            _ => {}
+        }
+    }
+    assert!(segments <= seals + 2, "{segments} segments, {seals} seals");
+}
+
 /// What was set aside is named by one record each.
 #[track_caller]
 fn assert_told_once(machine: &Machine, snapshot: &Snapshot, of: &dyn Fn() -> String) {
@@ -127,6 +148,7 @@ fn power_cut_anywhere() {
     let mut tried = 0;
     for number in 0..operations() {
         let (machine, told) = cut_at(number);
+        assert_in_order(&machine, &told);
         for survival in machine.survivals(CHANGES_MAX, SEEDS) {
             let of = || format!("cut before {number}, {survival:?}:{}", log_of(&machine));
             assert_recovers(&machine.crash(survival), &told, &of);
