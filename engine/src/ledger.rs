@@ -228,8 +228,8 @@ impl Ledger {
     /// Queues a batch: all of it or nothing. The ticket resolves when the batch is durable and visible.
     ///
     /// # Errors
-    /// `Busy` when the queue is full; `Invalid` for a batch that is empty or holds a record of the system; `Closed`; the
-    /// reason why nothing is taken any more.
+    /// `Busy` when the queue is full; `Invalid` for a batch that is empty or holds a record of the system; `Closed`;
+    /// the reason why nothing is taken any more.
     pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
         if batch.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
