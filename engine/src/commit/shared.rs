@@ -6,6 +6,7 @@ use std::time::Duration;
 use ledgerstone_formats::chain::ChainHead;
 use ledgerstone_formats::names::FileName;
 
+use crate::clock::Clock;
 use crate::commit::queue::Queue;
 use crate::error::{Error, ErrorKind};
 use crate::stats::Stats;
@@ -196,11 +197,11 @@ impl Shared {
     /// The notary says how far it is.
     pub(crate) fn notarize(&self, notarized: Notarized, now: Duration) {
         let mut state = self.state();
-        if notarized.head_size == state.published.chain.next_seq() {
-            state.unheaded_since = None;
+        if notarized.head_size > state.notarized.head_size {
+            // Whoever waits for a later one asks again.
             state.sign_now = false;
-        } else if notarized.head_size > state.notarized.head_size {
-            state.unheaded_since = Some(now);
+            let behind = notarized.head_size < state.published.chain.next_seq();
+            state.unheaded_since = behind.then_some(now);
         }
         state.notarized = notarized;
         drop(state);
@@ -255,6 +256,23 @@ impl Shared {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(state.notarized.clone())
+    }
+
+    /// Waits while the newest head is later than it may be: a writer that is quicker than the notary waits for it,
+    /// since a head has to cover what was acknowledged in time.
+    pub(crate) fn wait_for_late_head(&self, clock: &dyn Clock, head_delay_max: Duration) {
+        let mut state = self.state();
+        while state.refusal.is_none()
+            && state
+                .unheaded_since
+                .is_some_and(|since| clock.monotonic().saturating_sub(since) > head_delay_max)
+        {
+            if !state.sign_now {
+                state.sign_now = true;
+                self.changed.notify_all();
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Waits until `count` ended segments are sealed.

@@ -117,6 +117,10 @@ impl Writer {
 
     /// Commits a group. An error is fatal: it comes only after something may have been written.
     fn commit(&mut self, group: Vec<Submission>) -> Result<u64, Error> {
+        if self.notary.is_none() {
+            self.shared
+                .wait_for_late_head(self.clock.as_ref(), self.options.head_delay_max);
+        }
         let (group, records) = self.refuse_contradictions(group);
         if records == 0 {
             return Ok(0);
