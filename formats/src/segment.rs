@@ -117,3 +117,53 @@ impl fmt::Display for SealError {
 }
 
 impl std::error::Error for SealError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal(first: u64, last: u64) -> Seal {
+        let mut tree = Frontier::new();
+        (0..3_u8).for_each(|n| tree.push(Hash::leaf(&[n])));
+        Seal {
+            format: SEAL_FORMAT.to_owned(),
+            ledger: "l".to_owned(),
+            first,
+            last,
+            count: 3,
+            at_min: Timestamp::MIN,
+            at_max: Timestamp::MAX,
+            kinds: BTreeMap::from([("a".to_owned(), 3)]),
+            bytes: 1,
+            sha256: Hash::ZERO,
+            last_hash: Hash::ZERO,
+            tree_size: 3,
+            root: tree.root(),
+            frontier: tree.roots().to_vec(),
+            prev_seal: Hash::ZERO,
+            head: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_seal_whose_numbers_do_not_fit_or_overflow_is_refused() {
+        assert_eq!(Seal::parse(&seal(0, 2).encode()), Ok(seal(0, 2)));
+        for (first, last) in [
+            (0, u64::MAX),
+            (1, u64::MAX),
+            (1, 2),
+            (2, 1),
+            (0, 3),
+            (u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(
+                Seal::parse(&seal(first, last).encode()),
+                Err(SealError::Sums),
+                "{first} {last}"
+            );
+        }
+        let mut many = seal(0, 2);
+        many.kinds.insert("b".to_owned(), u64::MAX);
+        assert_eq!(Seal::parse(&many.encode()), Err(SealError::Sums));
+    }
+}

@@ -217,6 +217,57 @@ fn a_damaged_ledger_opens_for_reading_only_and_loses_nothing() {
 }
 
 #[test]
+fn a_counter_altered_in_a_sealed_line_is_not_carried_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let ledger = create(&dir, Options::default());
+    append(&ledger, "acme", &bodies(3));
+    ledger.seal().unwrap();
+    ledger.close().unwrap();
+    let segment = dir.join("segments/00000000000000000000.jsonl");
+    let text = std::fs::read_to_string(&segment).unwrap();
+    let altered = text.replacen("\"tseq\":2", "\"tseq\":8", 1);
+    assert_ne!(altered, text);
+    std::fs::remove_file(&segment).unwrap();
+    std::fs::write(&segment, altered).unwrap();
+    let (_ledger, recovered) = open(&dir, Options::default());
+    let error = recovered.read_only.unwrap();
+    assert_eq!(
+        (error.code(), error.seq()),
+        (Some(Code::Altered), Some(3)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_stream_ends_with_the_first_batch_that_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = create(&folder.path().join("ledger"), Options::default());
+    let kind = || NewEntry::new(Kind::new("spec").unwrap());
+    let batch = |entry: NewEntry| Batch::from(ledger.draft(entry, b"{}").unwrap());
+    let stream = ledger.stream();
+    assert!(
+        ledger
+            .submit(batch(kind()).in_stream(&stream))
+            .unwrap()
+            .wait()
+            .is_ok()
+    );
+    // The kind began without revisions, so a batch that asks for them is refused.
+    let revisions = ledgerstone_formats::draft::Revisions::Counted;
+    let counted = NewEntry { revisions, ..kind() };
+    let refused = ledger.submit(batch(counted).in_stream(&stream)).unwrap().wait();
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+    let later = ledger.submit(batch(kind()).in_stream(&stream));
+    assert_eq!(later.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(
+        ledger.submit(batch(kind())).unwrap().wait().is_ok(),
+        "others go on"
+    );
+    assert_eq!(ledger.snapshot().size(), 3);
+}
+
+#[test]
 fn a_full_queue_refuses_and_ready_waits_for_room() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("ledger");
