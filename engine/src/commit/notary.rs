@@ -1,4 +1,4 @@
-//! Reads back what the writer has made durable, hashes it again, signs heads over it and seals ended segments.
+//! Reads back what the writer has made durable, compares it, signs heads over it and seals ended segments.
 //!
 //! A head therefore never covers bytes that only the writer's memory has seen right, and the writer's thread does
 //! nothing for the tree.
@@ -9,6 +9,7 @@ use ledgerstone_formats::checkpoint::{Head, Signer};
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::ids::Origin;
 use ledgerstone_formats::names::FileName;
+use sha2::Digest;
 
 use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::{Error, ErrorKind};
@@ -16,6 +17,7 @@ use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
 use crate::segment::audit::Audit;
 use crate::segment::lines::{LineReader, Piece};
+use crate::segment::written::{WrittenGroup, WrittenGroups};
 use crate::storage::Storage;
 
 /// What the notary signs with, and as whom.
@@ -61,6 +63,8 @@ pub(crate) struct Notary {
     seat: Seat,
     audit: Audit,
     reader: Option<LineReader>,
+    /// Groups that the writer told of and that are not read back.
+    written: WrittenGroups,
     prev_seal: Hash,
     done: Notarized,
 }
@@ -81,6 +85,7 @@ impl Notary {
             seat,
             audit,
             reader: None,
+            written: WrittenGroups::new(),
             prev_seal,
             done,
         }
@@ -89,6 +94,11 @@ impl Notary {
     /// How far it is.
     pub(crate) fn done(&self) -> &Notarized {
         &self.done
+    }
+
+    /// Takes in what the writer has written. All of it has to be published with what is given to `advance` next.
+    pub(crate) fn learn(&mut self, written: WrittenGroups) {
+        self.written.extend(written);
     }
 
     /// Reads everything published, and seals what has ended.
@@ -100,7 +110,7 @@ impl Notary {
         if let Some(active) = &published.active {
             self.read_back(active)?;
         }
-        // Other lines, consistent in themselves, are not those that were acknowledged.
+        // The same for lines that were adopted.
         let (read, told) = (self.audit.chain(), &published.chain);
         if (read.next_seq(), read.last_hash()) != (told.next_seq(), told.last_hash()) {
             let cause = "acknowledged bytes read back otherwise: the last record is another";
@@ -141,51 +151,83 @@ impl Notary {
         Ok(())
     }
 
+    /// Reads a segment on to the end of what is published. Groups that the writer told of are compared with what it
+    /// wrote; what an earlier process wrote is checked line by line.
     fn read_back(&mut self, segment: &SegmentInfo) -> Result<(), Error> {
-        let from = self.audit.whole_bytes();
-        if from == segment.bytes {
-            return Ok(());
-        }
-        let mut reader = match self.reader.take() {
-            Some(mut open) => {
-                open.extend_to(segment.bytes);
-                open
-            }
-            None => LineReader::open(self.storage.as_ref(), segment.first, from, segment.bytes)
-                .map_err(|error| unknown("a segment could not be read back", error))?,
+        let told_from = match self.written.front() {
+            Some(group) if group.segment == segment.first => group.start,
+            _ => segment.bytes,
         };
-        loop {
-            let piece = reader
-                .next_piece()
-                .map_err(|error| unknown("a segment could not be read back", error))?;
-            match piece {
-                None => break,
-                Some(Piece::Line { offset, bytes }) => {
-                    let seq = self.audit.next_seq();
-                    if let Err(error) = self.audit.feed(bytes) {
-                        return Err(differs(segment, offset, seq, &error.to_string()));
-                    }
-                }
-                Some(Piece::Rest { offset, .. }) => {
-                    return Err(differs(
-                        segment,
-                        offset,
-                        self.audit.next_seq(),
-                        "no line ends here",
-                    ));
-                }
-            }
-        }
-        if self.audit.whole_bytes() != segment.bytes {
-            return Err(differs(
-                segment,
-                self.audit.whole_bytes(),
-                self.audit.next_seq(),
-                "the file is shorter",
-            ));
+        let mut reader = match self.reader.take() {
+            Some(open) => open,
+            None => self.reader_at_end(segment)?,
+        };
+        self.check_lines(segment, &mut reader, told_from)?;
+        reader.extend_to(segment.bytes);
+        while let Some(group) = self.written.pop_front_if(|group| group.segment == segment.first) {
+            self.compare(segment, &mut reader, &group)?;
         }
         self.reader = Some(reader);
         Ok(())
+    }
+
+    /// A reader for what comes after the bytes that were read back.
+    fn reader_at_end(&self, segment: &SegmentInfo) -> Result<LineReader, Error> {
+        let from = self.audit.whole_bytes();
+        LineReader::open(self.storage.as_ref(), segment.first, from, segment.bytes).map_err(unreadable)
+    }
+
+    /// Checks the lines up to offset `to` as a verifier would.
+    fn check_lines(&mut self, segment: &SegmentInfo, reader: &mut LineReader, to: u64) -> Result<(), Error> {
+        reader.extend_to(to);
+        while let Some(piece) = reader.next_piece().map_err(unreadable)? {
+            let seq = self.audit.next_seq();
+            match piece {
+                Piece::Line { offset, bytes } => {
+                    self.audit
+                        .feed(bytes)
+                        .map_err(|error| differs(segment, offset, seq, &error.to_string()))?;
+                }
+                Piece::Rest { offset, .. } => return Err(differs(segment, offset, seq, "no line ends here")),
+            }
+        }
+        let (at, seq) = (self.audit.whole_bytes(), self.audit.next_seq());
+        if at == to {
+            return Ok(());
+        }
+        Err(differs(segment, at, seq, "the file is shorter"))
+    }
+
+    /// Reads a group and compares it with what the writer had in memory: the checksum of the bytes stands for them,
+    /// so that each record is not hashed by two threads.
+    fn compare(
+        &mut self,
+        segment: &SegmentInfo,
+        reader: &mut LineReader,
+        group: &WrittenGroup,
+    ) -> Result<(), Error> {
+        let mut crc32 = crc32fast::Hasher::new();
+        let mut sha256 = self.audit.segment_sha256();
+        let mut left = group.end - group.start;
+        while left > 0 {
+            let bytes = reader.next_bytes(left).map_err(unreadable)?;
+            if bytes.is_empty() {
+                break;
+            }
+            crc32.update(bytes);
+            sha256.update(bytes);
+            left -= bytes.len() as u64;
+        }
+        if left == 0 && crc32.finalize() == group.crc32 {
+            self.audit.feed_written(group, sha256);
+            return Ok(());
+        }
+        // Which line it is.
+        let mut again = self.reader_at_end(segment)?;
+        self.check_lines(segment, &mut again, group.end)?;
+        // Other lines, consistent in themselves, are not those that were acknowledged.
+        let last = self.audit.next_seq().saturating_sub(1);
+        Err(differs(segment, group.start, last, "its records are others"))
     }
 
     fn seal(&mut self, segment: &SegmentInfo) -> Result<(), Error> {
@@ -218,6 +260,10 @@ impl Notary {
         self.done.sealed += 1;
         Ok(())
     }
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    unknown("a segment could not be read back", error)
 }
 
 fn unknown(doing: &str, error: std::io::Error) -> Error {

@@ -9,6 +9,7 @@ use ledgerstone_formats::names::FileName;
 use crate::clock::Clock;
 use crate::commit::queue::Queue;
 use crate::error::{Error, ErrorKind};
+use crate::segment::written::{WrittenGroup, WrittenGroups};
 use crate::stats::Stats;
 
 /// The notary has nothing to do for so long, unless it is told.
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 struct State {
     published: Published,
+    /// Groups that the notary has not taken yet.
+    written: WrittenGroups,
     notarized: Notarized,
     /// Monotonic time at which the oldest record past the head was acknowledged.
     unheaded_since: Option<Duration>,
@@ -97,10 +100,18 @@ struct State {
     stats: Stats,
 }
 
+/// What cannot wait.
+struct Due {
+    sign: bool,
+    last: bool,
+}
+
 /// What the notary has to do.
 #[derive(Debug)]
 pub(crate) struct NotaryWork {
     pub(crate) published: Published,
+    /// Groups published since the notary last asked.
+    pub(crate) written: WrittenGroups,
     /// Sign a head now.
     pub(crate) sign: bool,
     /// This is the last work there is.
@@ -116,6 +127,7 @@ impl Shared {
     ) -> Self {
         let state = State {
             published,
+            written: WrittenGroups::new(),
             notarized,
             unheaded_since: None,
             sign_now: false,
@@ -154,7 +166,7 @@ impl Shared {
 
     /// Makes a group visible. The notary is woken for an ended segment and for the first record past the head; for
     /// those after it the timer runs.
-    pub(crate) fn publish(&self, published: Published, now: Duration, group: (u64, u64)) {
+    pub(crate) fn publish(&self, published: Published, now: Duration, group: Option<WrittenGroup>) {
         let mut state = self.state();
         let mut news = published.ended.len() != state.published.ended.len();
         if published.chain.next_seq() > state.published.chain.next_seq() && state.unheaded_since.is_none() {
@@ -162,9 +174,12 @@ impl Shared {
             news = true;
         }
         state.published = published;
-        state.stats.groups += u64::from(group.0 > 0);
-        state.stats.records += group.0;
-        state.stats.bytes += group.1;
+        if let Some(group) = group {
+            state.stats.groups += 1;
+            state.stats.records += group.leaves.len() as u64;
+            state.stats.bytes += group.end - group.start;
+            state.written.push_back(group);
+        }
         drop(state);
         if news {
             self.changed.notify_all();
@@ -208,19 +223,26 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// What is due at monotonic time `now`. A head is begun at half of its delay, so that it is done within it.
+    /// Hands out what is due at monotonic time `now`.
     pub(crate) fn notary_work(&self, now: Duration, head_delay_max: Duration) -> NotaryWork {
-        Self::work_of(&self.state(), now, head_delay_max)
+        let mut state = self.state();
+        let due = Self::due(&state, now, head_delay_max);
+        NotaryWork {
+            published: state.published.clone(),
+            written: std::mem::take(&mut state.written),
+            sign: due.sign,
+            last: due.last,
+        }
     }
 
-    fn work_of(state: &State, now: Duration, head_delay_max: Duration) -> NotaryWork {
+    /// A head is begun at half of its delay, so that it is done within it.
+    fn due(state: &State, now: Duration, head_delay_max: Duration) -> Due {
         let behind = state.published.chain.next_seq() > state.notarized.head_size;
         let waited = state
             .unheaded_since
             .map_or(Duration::ZERO, |since| now.saturating_sub(since));
         let due = state.sign_now || state.writer_ended || waited >= head_delay_max / 2;
-        NotaryWork {
-            published: state.published.clone(),
+        Due {
             sign: behind && due && state.refusal.is_none(),
             last: state.writer_ended || state.refusal.is_some(),
         }
@@ -230,9 +252,9 @@ impl Shared {
     /// meanwhile is read back then, so that little is left to read when the head is due.
     pub(crate) fn wait_for_notary_work(&self, now: Duration, head_delay_max: Duration) {
         let state = self.state();
-        let work = Self::work_of(&state, now, head_delay_max);
+        let due = Self::due(&state, now, head_delay_max);
         let seal_due = state.published.ended.len() > state.notarized.sealed;
-        if !(work.sign || work.last || seal_due) {
+        if !(due.sign || due.last || seal_due) {
             let timeout = if state.unheaded_since.is_some() {
                 head_delay_max / 8
             } else {

@@ -87,6 +87,7 @@ fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_
             clock.monotonic(),
             shared.notary_work(clock.monotonic(), head_delay_max),
         );
+        notary.learn(work.written);
         let done = notary.advance(&work.published).and_then(|()| {
             if work.sign {
                 notary.sign()?;

@@ -17,6 +17,7 @@ use crate::commit::shared::{Published, SegmentInfo, Shared};
 use crate::commit::ticket::{Committed, Placement, Ticket};
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
+use crate::segment::written::{WrittenGroup, kind_runs};
 use crate::storage::{Append, Lock, Storage};
 
 /// Turns the commit path of a ledger one step at a time. [`crate::Ledger::open`] gives it a thread;
@@ -95,6 +96,7 @@ impl Writer {
         };
         let now = self.clock.monotonic();
         let work = self.shared.notary_work(now, self.options.head_delay_max);
+        notary.learn(work.written);
         if work.sign || closing || work.published.ended.len() > notary.done().sealed {
             notary.advance(&work.published)?;
             if work.sign || closing {
@@ -108,9 +110,11 @@ impl Writer {
     /// Reads back all that is published, and seals what has ended.
     pub(crate) fn read_back(&mut self) -> Result<(), Error> {
         if let Some(notary) = &mut self.notary {
-            notary.advance(&self.shared.published())?;
-            self.shared
-                .notarize(notary.done().clone(), self.clock.monotonic());
+            let now = self.clock.monotonic();
+            let work = self.shared.notary_work(now, self.options.head_delay_max);
+            notary.learn(work.written);
+            notary.advance(&work.published)?;
+            self.shared.notarize(notary.done().clone(), now);
         }
         Ok(())
     }
@@ -148,7 +152,7 @@ impl Writer {
             return Err(error);
         }
         // Crash point 3: the group is durable and nobody knows. The next open keeps it and says so.
-        self.publish((u64::from(records), self.buffer.len() as u64));
+        self.publish(Some(self.written(&group, at, &placements)));
         let mut placements = placements.into_iter();
         for submission in group {
             let placements = placements.by_ref().take(submission.batch.len()).collect();
@@ -293,6 +297,20 @@ impl Writer {
         Ok(())
     }
 
+    /// The group that is in the buffer and, from now on, at the end of the segment.
+    fn written(&self, group: &[Submission], at: Timestamp, placements: &[Placement]) -> WrittenGroup {
+        let active = self.active.as_ref().expect("`prepare` has begun a segment");
+        WrittenGroup {
+            segment: active.first,
+            start: active.bytes - self.buffer.len() as u64,
+            end: active.bytes,
+            crc32: crc32fast::hash(&self.buffer),
+            at,
+            leaves: placements.iter().map(|placement| placement.hash).collect(),
+            kinds: kind_runs(group.iter().flat_map(|submission| submission.batch.drafts())),
+        }
+    }
+
     /// Ends a segment that is too old when no group comes to end it.
     fn end_old_segment(&mut self) -> Result<bool, Error> {
         // A clock in doubt ends nothing; producers are told when they come.
@@ -317,7 +335,7 @@ impl Writer {
             sealed: false,
         };
         Arc::make_mut(&mut self.ended).push(ended);
-        self.publish((0, 0));
+        self.publish(None);
         self.turn_notary(false)
     }
 
@@ -342,7 +360,7 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&self, group: (u64, u64)) {
+    fn publish(&self, group: Option<WrittenGroup>) {
         let active = self.active.as_ref();
         let active = active.map(|active| SegmentInfo {
             first: active.first,

@@ -11,6 +11,8 @@ use ledgerstone_formats::time::Timestamp;
 use ledgerstone_formats::tree::Frontier;
 use sha2::{Digest, Sha256};
 
+use crate::segment::written::WrittenGroup;
+
 /// Where an audit stands: after whole groups, with what was read of the group that is not whole yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Audit {
@@ -137,6 +139,10 @@ impl Audit {
             self.tree.push(hash);
             self.tally.counts[kind] += 1;
         }
+        self.end_group(at);
+    }
+
+    fn end_group(&mut self, at: Timestamp) {
         let times = self.tally.times.get_or_insert((at, at));
         *times = (times.0.min(at), times.1.max(at));
         self.whole = Whole {
@@ -144,6 +150,24 @@ impl Audit {
             bytes: self.tally.bytes,
             sha256: self.tally.sha256.clone(),
         };
+    }
+
+    /// Takes in a whole group whose bytes were compared with what was written. `sha256` is that of the segment up to
+    /// its end.
+    pub(crate) fn feed_written(&mut self, group: &WrittenGroup, sha256: Sha256) {
+        let size = self.chain.next_seq() + group.leaves.len() as u64;
+        let last = group.leaves.last().copied().unwrap_or(self.chain.last_hash());
+        self.chain = ChainHead::resume(size, last, Some(group.at));
+        for (kind, count) in &group.kinds {
+            let kind = self.tally.kind(kind.as_str());
+            self.tally.counts[kind] += count;
+        }
+        for leaf in &group.leaves {
+            self.tree.push(*leaf);
+        }
+        self.tally.bytes = group.end;
+        self.tally.sha256 = sha256;
+        self.end_group(group.at);
     }
 
     /// Forgets the lines of a group that is not whole.
@@ -167,6 +191,11 @@ impl Audit {
     /// The tree over whole groups.
     pub(crate) fn tree(&self) -> &Frontier {
         &self.tree
+    }
+
+    /// SHA-256 of the segment's lines so far.
+    pub(crate) fn segment_sha256(&self) -> Sha256 {
+        self.tally.sha256.clone()
     }
 
     /// First sequence number of the segment.

@@ -88,6 +88,19 @@ impl LineReader {
         }
     }
 
+    /// The next bytes, lines or not: at most `max` of them, fewer where a chunk ends, none at the limit or the end of
+    /// the file.
+    pub(crate) fn next_bytes(&mut self, max: u64) -> io::Result<&[u8]> {
+        if self.start == self.buffer.len() {
+            self.fill()?;
+        }
+        let held = (self.buffer.len() - self.start) as u64;
+        let count = usize::try_from(held.min(max)).expect("no more than is held");
+        let from = self.start;
+        (self.start, self.searched) = (from + count, 0);
+        Ok(&self.buffer[from..self.start])
+    }
+
     /// Whole lines, as many as a chunk holds: `(offset, bytes)`, the last byte an LF. `None` when no line is left.
     pub(crate) fn next_block(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
         loop {

@@ -2,3 +2,4 @@
 
 pub(crate) mod audit;
 pub(crate) mod lines;
+pub(crate) mod written;
