@@ -24,6 +24,7 @@ mod layering;
 mod ledger;
 mod merkle_vectors;
 mod planted;
+mod real;
 mod storage;
 mod tidy;
 mod vectors;

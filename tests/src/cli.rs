@@ -187,6 +187,27 @@ impl Call<'_> {
         self
     }
 
+    /// Lets another program run it: `PROGRAM ARGS… ledgerstone …`.
+    #[must_use]
+    pub fn under<I>(mut self, program: &str, args: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        let mut outer = Command::new(program);
+        outer.args(args).arg(self.command.get_program());
+        outer.args(self.command.get_args());
+        outer.current_dir(self.place.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        self.command = outer;
+        self
+    }
+
     /// Starts it, with pipes that the test holds.
     pub fn spawn(mut self) -> Child {
         self.command
@@ -246,7 +267,7 @@ fn shown(command: &Command) -> String {
         .get_args()
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
-    format!("ledgerstone {}", words.join(" "))
+    format!("{} {}", command.get_program().display(), words.join(" "))
 }
 
 #[derive(Debug)]

@@ -19,5 +19,6 @@ mod shared;
 pub mod sources;
 pub mod specimen;
 pub mod storage_suite;
+pub mod strace;
 
-pub use shared::{read_file, read_folder, shared_data};
+pub use shared::{is_long, read_file, read_folder, shared_data, skip};

@@ -14,16 +14,28 @@ pub fn shared_data(folder: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
+    skip(&format!("no test data at {}", path.display()));
+    None
+}
+
+/// Whether the long form of the tests is asked for, by `LEDGERSTONE_LONG_TESTS=1`.
+pub fn is_long() -> bool {
+    std::env::var_os("LEDGERSTONE_LONG_TESTS").is_some_and(|value| value == "1")
+}
+
+/// Says why a test is skipped.
+///
+/// # Panics
+/// When `CI` is set: there, a test that silently does nothing is a failure.
+pub fn skip(reason: &str) {
     assert!(
         std::env::var_os("CI").is_none(),
-        "no test data at {}",
-        path.display()
+        "not skipped where CI is set: {reason}"
     );
     #[expect(clippy::print_stderr, reason = "says why the test that asks is skipped")]
     {
-        eprintln!("skipped: no test data at {}", path.display());
+        eprintln!("skipped: {reason}");
     }
-    None
 }
 
 /// The files of a folder with their names, sorted by name.
