@@ -1,144 +1,149 @@
 #!/usr/bin/env python3
-"""Verifies a ledger of format ledgerstone/1. Made from formats/FORMAT.md alone, with Python's standard library (3.8 or later).
+"""Checks a ledger of format ledgerstone/1: lines, chain, tree, seals and the text of heads. Made
+from formats/FORMAT.md alone. verify.py DIR [HEAD...], where HEAD is a head file kept elsewhere.
 
-One finding a line: CODE FILE LINE SEQ REASON. The last line is the verdict, the exit status its code.
-"""
-import argparse
-import fcntl
-import json
-import os
-import pathlib
-import re
-import sys
+Stops at the first fault: CODE FILE SEQ REASON, and the code is the exit status. full.py checks the
+rest: signatures, bookkeeping, newer formats, what an unfinished append may leave, later faults."""
+import base64, collections, datetime, functools, hashlib, json, pathlib, re, sys  # noqa: E401
 
-sys.dont_write_bytecode = True
-from chain import UNKNOWN, Chain
-from line import attempt, parse_line
-from seal import encode, parse_seal, seal_of
-from standards import parse_checkpoint, parse_verifier_key, sha256
+BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+TEXT = r'"(?:[^"\\\0-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef%s]|\\["\\])+"' % NONCHARACTERS
+NUMBER, HEX, TIME = "(?:0|[1-9][0-9]{0,15})", '"[0-9a-f]{64}"', r'"[-0-9]{10}T[:0-9]{8}\.[0-9]{6}Z"'
+KIND = '"(?!(?:con|prn|aux|nul|(?:com|lpt)[0-9])")[a-z][a-z0-9_]{0,63}"'
+HEADER = re.compile(  # matches just what rebuilding a header from its values can give
+    r'\{"v":1,"seq":%s,"at":%s(,"grp":\[%s,%s\])?,"kind":%s(,"tenant":%s,"tseq":%s)?,"id":%s'
+    r'(,"rev":%s)?(,"corr":%s)?(,"key":%s)?,"digest":%s,"prev":%s\}'
+    % (NUMBER, TIME, NUMBER, NUMBER, KIND, TEXT, NUMBER, TEXT, NUMBER, TEXT, TEXT, HEX, HEX))
+PAYLOAD = re.compile(rb'\{"salt":"[0-9a-f]{32}","body":(\s*\{.*\}\s*)\}', re.DOTALL)
 
-WORST_FIRST = (32, 33, 30, 31, 36, 37, 39, 38, 20, 3, 0)
-SEGMENT, SEAL = "segments/%020d.jsonl", "segments/%020d.seal.json"
+
+def need(holds, *reason_and_code):
+    if not holds:
+        raise ValueError(*reason_and_code)
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def parse_line(line):
+    """The members of a line without its LF."""
+    header, _, rest = line.partition(b',"hash":"')
+    header, payload = header + b"}", b"{" + rest[66:]
+    r, body = json.loads(header), PAYLOAD.fullmatch(payload)
+    need(rest[:66] == sha256(b"\0" + header).hex().encode() + b'",', "hash differs")
+    need(sha256(payload).hex() == r["digest"], "digest differs")
+    need(type(r["v"]) is not int or r["v"] < 2, "newer format", 39)
+    need(HEADER.fullmatch(header.decode()) and len(header) <= 2048, "header is not canonical")
+    for member, bytes_max in (("tenant", 128), ("id", 256), ("corr", 256), ("key", 128)):
+        need(len(r.get(member, "").encode()) <= bytes_max, member + " is too long")
+    numbers, (i, n) = (r["seq"], r.get("tseq", 0), r.get("rev", 1)), r.get("grp", (0, 2))
+    need(max(numbers) < 2**53 and numbers[2] and i < n <= 65536 and n > 1, "number out of range")
+    need(datetime.datetime.fromisoformat(r["at"][:-1]) and r["at"] >= "1970", "at is no time")
+    need(body and len(body[1]) <= 16 << 20, "payload has another form")
+    return dict(r, hash=rest[:64].decode(), body=body[1])
 
 
 class Ledger:
     def __init__(self, root):
-        self.root, self.codes, self.prev_seal = root, [0], "0" * 64
-        self.chain = Chain(self.say)
+        self.root, self.seq, self.prev, self.at, self.group = root, 0, "0" * 64, "", None
+        self.frontier, self.roots = [], {}
 
-    def read(self, name):
-        return (self.root / name).read_bytes() if (self.root / name).is_file() else b""
+    def read(self, name, code, code_if_missing):
+        """A file's bytes. What is wrong from now on is in this file, and has `code` or its own."""
+        self.file, self.code = name, code
+        need((self.root / name).is_file(), "is missing", code_if_missing)
+        return (self.root / name).read_bytes()
 
-    def say(self, code, *place_and_reason):
-        self.codes.append(code)
-        print(code, *place_and_reason)
+    def root_hash(self):
+        return functools.reduce(lambda root, left: sha256(b"\1" + left + root), self.frontier[::-1])
 
-    def say_missing(self, first):
-        other = [path for path in (self.root / "segments").glob("%020d.jsonl.*" % first) if path.suffix != ".tmp"]
-        reason = "stands in a newer format" if other else "segment is missing"
-        self.say(39 if other else 36, SEGMENT % first, "-", first, reason)
+    def parse_head(self, data):
+        """Size and root of a head, whose signature is not looked at."""
+        origin, size, root = data.decode().split("\n")[:3]
+        need(origin == self.about["origin"] and re.fullmatch(NUMBER, size), "of another ledger")
+        need(base64.b64encode(base64.b64decode(root)).decode() == root, "root is not canonical")
+        return int(size), base64.b64decode(root)
 
-    def is_locked(self):
-        directory = os.open(self.root, os.O_RDONLY)
+    def read_segment(self, data, end, is_open):
+        """Takes in lines up to the record `end`, and on where `is_open`, and gives what a seal says of them."""
+        kinds, at_min, offset, whole = collections.Counter(), None, 0, (0, self.seq)
         try:
-            return bool(fcntl.flock(directory, fcntl.LOCK_SH | fcntl.LOCK_NB))
-        except OSError:
-            return True
-        finally:
-            os.close(directory)
+            while offset < len(data):
+                stop = data.find(b"\n", offset)
+                need(is_open or self.seq < end, "bytes past the last record")
+                need(stop >= 0, "line is cut short", 30)
+                r = parse_line(data[offset:stop])
+                (i, n), is_clock = r.get("grp", (0, 1)), r["kind"] == "sys_clock"
+                begins = i == 0 and (is_clock or r["at"] > self.at)
+                need((i, n, r["at"]) == self.group if self.group else begins, "grp or at is wrong")
+                need(not is_clock or n == 1 and offset == 0, "clock record out of place")
+                need((r["seq"], r["prev"]) == (self.seq, self.prev), "seq or prev does not follow")
+                self.group = (i + 1, n, r["at"]) if i + 1 < n else None
+                self.prev, self.at, at_min, offset = r["hash"], r["at"], at_min or r["at"], stop + 1
+                size, node, self.seq = self.seq, bytes.fromhex(r["hash"]), self.seq + 1
+                while size & 1:
+                    size, node = size >> 1, sha256(b"\1" + self.frontier.pop() + node)
+                self.frontier.append(node)
+                if self.seq in self.roots and not self.group:
+                    self.roots[self.seq] = self.root_hash()
+                kinds[r["kind"]] += 1
+                whole = whole if self.group else (offset, self.seq)
+        except BROKEN as error:
+            if 39 in error.args or not is_open or whole[1] < end:
+                raise
+        filler = (b" " * 511 + b"\n") * (len(data) // 512 + 1)
+        self.is_torn, self.seq = data[whole[0]:] != filler[whole[0]:len(data)], whole[1]
+        need(self.seq >= end, "records are missing", 30)
+        return dict(at_min=at_min, at_max=self.at, kinds=dict(sorted(kinds.items())),
+                    bytes=len(data), sha256=sha256(data).hex(), last_hash=self.prev)
 
-    def check_segment(self, first, end_seq, is_last, seal, data):
-        """Checks a segment, up to `end_seq`, and its seal, if it holds in itself, whose file has the bytes `data`."""
-        chain, file, facts = self.chain, SEGMENT % first, None
-        if chain.seq not in (None, first):
-            if chain.seq < first:
-                self.say_missing(chain.seq)
-            else:
-                self.say(31, file, "-", first, "the segment before goes beyond this one's name")
-            chain.go_on(UNKNOWN)
-        chain.seq, end_seq = first, seal["tree_size"] if seal else end_seq
-        if (self.root / file).is_file():
-            facts = chain.read_segment(file, self.read(file), end_seq, self.head[1], is_last and not seal, self.is_locked)
-        else:
-            self.say_missing(first)
-        if facts and seal:
-            chain.nodes = list(seal["nodes"]) if chain.nodes is None else chain.nodes
-            made = seal_of(self.id, first, chain.seq, facts, chain.nodes, self.prev_seal or seal["prev_seal"], seal["head"])
-            if made["root"] != seal["root"]:
-                self.say(32, file, "-", first, "the lines give another root than the seal")
-                facts, seal = None, dict(seal, last_hash=None)  # what comes next may follow either of them
-            elif encode(made) != data:
-                seal = self.say(37, SEAL % first, 1, first, "differs from the lines, or from the seal before")
-        if not facts:
-            chain.go_on(seal or UNKNOWN)
-            chain.books.is_known = False
-        self.prev_seal = seal and sha256(data).hex()
-
-    def check_heads(self, heads, own_head, sealed, is_signed):
-        """Compares the heads with the records; `sealed` records are under a seal."""
-        chain, covered = self.chain, sealed
-        for name, (size, root) in heads:
-            is_own = name == own_head
-            is_past = chain.seq is not None and size > chain.seq
-            unknown = None if is_past or not chain.books.is_known else b"no group ends there"
-            if root is None:
-                self.say(37, name, 1, "-", "missing, altered, or not a head of this ledger")
-            elif chain.roots.get(size, unknown) not in (None, root):
-                is_edited = is_own and not is_signed and (root == chain.root() or covered >= size)
-                self.say(37 if is_edited else 32, name, 1, size, "the records give another root at this size")
-            elif is_past:
-                self.say(37 if is_own else 33, name, 1, chain.seq, "there are only %d records" % chain.seq)
-            else:
-                covered = max(covered, size)
-        if chain.seq and chain.seq > covered and not {*self.codes} - {0, 20, 38} and not self.is_locked():
-            self.say(20, "segments", "-", covered, "records are under no head")
-
-    def verify(self, vkey, outside):
-        """Reads heads and seals first, then the segments in their order, and compares the heads at the end."""
-        chain = self.chain
-        identity, record = self.read("ledger.json"), attempt(parse_line, self.read(SEGMENT % 0).split(b"\n")[0])
-        genesis = (record and record.body or identity[:-1]) + b"\n"
-        about = attempt(lambda: dict(json.loads(genesis))) or {}
-        self.id, origin, own_key = about.get("ledger"), str(about.get("origin")), about.get("vkey")
-        if identity != genesis or record and (record.id, record.at) != (self.id, about.get("created")):
-            self.say(37, "ledger.json", 1, 0, "not the body of the genesis record")
-        if vkey not in (None, own_key):
-            self.say(32, "ledger.json", 1, 0, "not the ledger of the key that was given")
-        public = (attempt(parse_verifier_key, vkey or own_key) or [bytes(32)])[-1] if vkey or own_key else None
-        own_head = "checkpoint" if own_key else "head"
-        files = [(name, pathlib.Path(name).read_bytes()) for name in outside] + [(own_head, self.read(own_head))]
-        heads = [(name, attempt(parse_checkpoint, data, origin, public) or (0, None)) for name, data in files]
-        self.head, chain.wanted = heads[-1][1], {size for _, (size, _) in heads}
-        names = [path.name for path in (self.root / "segments").glob("*")]
-        firsts = sorted({int(name[:20]) for name in names if re.fullmatch(r"0000[0-9]{16}\.(jsonl|seal\.json)", name)})
-        seals = [(first, self.read(SEAL % first)) for first in firsts]
-        seals = [(data, attempt(parse_seal, data, first, origin, public)) for first, data in seals]
-        sealed = max((seal["tree_size"] for _, seal in seals if seal), default=0)
-        covered = max(sealed, self.head[0])
-        for first, after, (data, seal) in zip(firsts, firsts[1:] + [None], seals):
-            if not seal and (first < sealed or first in firsts[:-2] or (SEAL % first)[9:] in names):
-                self.say(37, SEAL % first, 1, first, "missing or altered")
-            self.check_segment(first, after or covered, after is None, seal, data)
-        if chain.seq is not None and chain.seq < covered and chain.root() != self.head[1]:
-            self.say_missing(chain.seq)
-            chain.go_on(UNKNOWN)
-            chain.books.is_known = False
-        self.check_heads(heads, own_head, sealed, public is not None)
+    def verify(self, outside):
+        record = parse_line(self.read("segments/%020d.jsonl" % 0, 31, 36).split(b"\n")[0])
+        identity, self.about = self.read("ledger.json", 37, 37), json.loads(record["body"])
+        need(identity == record["body"] + b"\n", "not the body of the first record")
+        names = ["checkpoint" if "vkey" in self.about else "head", *outside]
+        heads = [self.parse_head(self.read(name, 37, 37)) for name in names]
+        self.roots, prev_seal = {size: None for size, _ in heads}, "0" * 64
+        files = [path.name for path in (self.root / "segments").iterdir()]
+        is_part = re.compile(r"0000[0-9]{16}\.(jsonl|seal\.json)").fullmatch
+        firsts = sorted({name[:20] for name in files if is_part(name)})
+        for first, after in zip(firsts, firsts[1:] + [None]):
+            is_sealed = first + ".seal.json" in files or first not in firsts[-2:]
+            end = int(after or heads[0][0])
+            if is_sealed:
+                sealed = self.read("segments/%s.seal.json" % first, 37, 37)
+                seal = json.loads(sealed)
+                end, root = self.parse_head(seal["head"].encode())
+                need((seal["tree_size"], seal["root"]) == (end, root.hex()), "not that of its head")
+            lines = self.read("segments/%s.jsonl" % first, 31, 36)
+            need(int(first) == self.seq, "the segment before is missing", 36)
+            facts = self.read_segment(lines, end, not is_sealed and not after)
+            if is_sealed:
+                self.read("segments/%s.seal.json" % first, 37, 37)
+                need(self.root_hash() == root, "the lines give another root", 32)
+                frontier = [node.hex() for node in self.frontier]
+                made = {"format": "ledgerstone-seal/1", "ledger": self.about["ledger"],
+                        "first": int(first), "last": end - 1, "count": end - int(first), **facts,
+                        "tree_size": end, "root": root.hex(), "frontier": frontier,
+                        "prev_seal": prev_seal, "head": seal["head"]}
+                text = json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n"
+                need(text.encode() == sealed, "differs from the lines, or from the seal before")
+                prev_seal, self.roots[end] = sha256(sealed).hex(), root
+        need(self.seq >= heads[0][0], "its last segment is missing", 36)
+        for self.file, (size, root) in zip(names, heads):
+            need(size <= self.seq, "there are fewer records", 33)
+            need(self.roots[size] == root, "the records give another root", 32)
+        need(self.seq in self.roots and not self.is_torn, "records or bytes under no head", 20)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("dir", type=pathlib.Path)
-    parser.add_argument("--vkey", help="verifier key, or the file that holds it")
-    parser.add_argument("--head", action="append", default=[], help="a head from outside, as the one beside the key")
-    given = parser.parse_args()
-    if not given.dir.is_dir():
-        parser.error("%s is no directory" % given.dir)
-    ledger, vkey = Ledger(given.dir), given.vkey
+    ledger = Ledger(pathlib.Path(sys.argv[1]))
     try:
-        ledger.verify(pathlib.Path(vkey).read_text().strip() if vkey and os.path.isfile(vkey) else vkey, given.head)
-    except OSError as error:
-        ledger.say(3, error.filename, "-", "-", error.strerror)
-    verdict = min(ledger.codes, key=WORST_FIRST.index)
-    print("verdict", verdict, "" if verdict else "whole" if given.head else "self-consistent; no outside head was given")
-    sys.exit(verdict)
+        ledger.verify([pathlib.Path(head).absolute() for head in sys.argv[2:]])
+    except BROKEN as error:
+        code = error.args[1] if type(error) is ValueError and error.args[1:] else ledger.code
+        print(code, ledger.file, ledger.seq, error.args[0])
+        sys.exit(code)
+    print(0, ledger.root, ledger.seq, "records")

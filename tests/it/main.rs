@@ -19,6 +19,7 @@ mod corpora;
 mod damage;
 mod ed25519_vectors;
 mod engine;
+mod independent;
 mod json_vectors;
 mod layering;
 mod ledger;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::normal::normal;
+use crate::python;
 use crate::sources::root;
 
 /// Variables that would change what a command does.
@@ -220,7 +221,12 @@ impl Call<'_> {
     }
 
     /// Runs it to its end, whatever that is.
+    ///
+    /// # Panics
+    /// When it verified a ledger and the independent verifier comes to another verdict.
+    #[track_caller]
     pub fn output(mut self) -> Output {
+        let verified = self.verified();
         let stdin = std::mem::take(&mut self.stdin);
         let (place, shown) = (self.place, shown(&self.command));
         let mut child = self.spawn();
@@ -241,12 +247,26 @@ impl Call<'_> {
             folder: place.path().to_owned(),
             listing: place.listing(),
         };
-        Output {
+        let output = Output {
             status,
             stdout,
             stderr,
             story,
+        };
+        if let Some((ledger, has_receipts)) = verified {
+            output.compare_with_python(&ledger, has_receipts);
         }
+        output
+    }
+
+    /// The directory that the command verifies, if it does, and whether receipts are compared too.
+    fn verified(&self) -> Option<(PathBuf, bool)> {
+        let args: Vec<_> = self.command.get_args().collect();
+        let is_verify = args.first().is_some_and(|command| *command == "verify");
+        let ledger = self.place.join(args.get(1).filter(|_| is_verify)?);
+        ledger
+            .is_dir()
+            .then(|| (ledger, args.contains(&OsStr::new("--receipts"))))
     }
 
     /// Runs it and expects this exit code.
@@ -316,6 +336,21 @@ impl Output {
         let last = self.stderr.lines().last().unwrap_or_default();
         let value = self.parse_lines(last).pop();
         value.unwrap_or_else(|| panic!("nothing on standard error\n{}", self.report()))
+    }
+
+    /// Compares a verdict with the independent verifier's, which knows of no receipts.
+    #[track_caller]
+    fn compare_with_python(&self, ledger: &Path, has_receipts: bool) {
+        let Some(code @ (0 | 10..=39)) = self.status.code() else {
+            return;
+        };
+        let other = python::verify(ledger);
+        let by_receipts = has_receipts && other.code == 0;
+        assert!(
+            code == other.code || by_receipts,
+            "the independent verifier does not agree: {other:#?}\n{}",
+            self.report()
+        );
     }
 
     /// Both streams with what differs from run to run replaced.
