@@ -9,6 +9,7 @@ use ledgerstone_tests::cli::{Call, Place};
 
 mod calls;
 mod faults;
+mod full_disk;
 
 /// Copies a folder and all below it, with the files' permissions.
 fn copy_folder(from: &Path, to: &Path) {

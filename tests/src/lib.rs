@@ -20,5 +20,6 @@ pub mod sources;
 pub mod specimen;
 pub mod storage_suite;
 pub mod strace;
+pub mod tiny;
 
 pub use shared::{is_long, read_file, read_folder, shared_data, skip};
