@@ -1,5 +1,6 @@
 //! Opening a ledger as the command line does: which key, how long to wait, and what is said of what opening did.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,9 @@ pub(crate) fn open(dir: &Path, config: &Config, stop: &Stop, output: &Output) ->
         };
         if error.kind() != ErrorKind::Held || clock.monotonic() >= config.lock_wait {
             let mut problem = in_directory(dir, &error);
-            problem.hints.extend(next_step(&error, &keys, vkey.as_deref()));
+            problem
+                .hints
+                .extend(next_step(dir, &error, &keys, vkey.as_deref()));
             return Err(problem.into());
         }
         if let Some(signal) = stop.wait(RETRY) {
@@ -98,7 +101,7 @@ pub(crate) fn in_directory(dir: &Path, error: &Error) -> Problem {
 }
 
 /// What somebody can do who is kept from writing by something outside of the records.
-fn next_step(error: &Error, keys: &FileKeys, vkey: Option<&str>) -> Option<String> {
+fn next_step(dir: &Path, error: &Error, keys: &FileKeys, vkey: Option<&str>) -> Option<String> {
     if error.kind() != ErrorKind::Unavailable {
         return None;
     }
@@ -106,6 +109,16 @@ fn next_step(error: &Error, keys: &FileKeys, vkey: Option<&str>) -> Option<Strin
         let step = "whoever writes must be able to write that file; nothing that is in it is needed, so that one that \
                     cannot be used can be moved away. Reading and verify need no lock";
         return Some(step.to_owned());
+    }
+    if let Some(file @ FileName::Segment(_)) = error.file()
+        && is_forbidden(error)
+    {
+        let file = dir.join(file.to_string());
+        return Some(format!(
+            "sealed segments are read-only, and this one has no seal yet: so it is in a copy that was made while the \
+             ledger was in use. `chmod u+w {}` lets it go on; reading and verify need no permission to write",
+            file.display()
+        ));
     }
     let (vkey, path) = (vkey?, keys.key_path()?);
     let found = keys.signing_key().ok().flatten();
@@ -118,6 +131,11 @@ fn next_step(error: &Error, keys: &FileKeys, vkey: Option<&str>) -> Option<Strin
             path.display()
         )
     })
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn tell(recovered: &Recovered, output: &Output) {

@@ -9,7 +9,9 @@ use ledgerstone_tests::cli::{Call, Place};
 
 mod calls;
 mod faults;
+mod files;
 mod full_disk;
+mod processes;
 
 /// Copies a folder and all below it, with the files' permissions.
 fn copy_folder(from: &Path, to: &Path) {

@@ -56,7 +56,10 @@ impl Scan {
         let index = segments
             .partition_point(|info| info.first <= selection.from)
             .saturating_sub(1);
-        let next_seq = segments.get(index).map_or(0, |info| info.first);
+        // Where the first segments are gone no other one's lines stand in for theirs.
+        let next_seq = segments
+            .get(index)
+            .map_or(0, |info| info.first.min(selection.from));
         Self {
             storage,
             segments,

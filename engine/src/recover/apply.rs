@@ -115,9 +115,10 @@ fn put_in_order(storage: &dyn Storage, plan: &mut Plan) -> Result<(), Error> {
         .sync_directories()
         .map_err(|error| Error::io("the directories cannot be synced", error))?;
     for (segment, from, to) in &plan.settle {
-        storage
-            .settle(*segment, *from, *to)
-            .map_err(|error| Error::io("bytes past the newest head cannot be settled", error))?;
+        storage.settle(*segment, *from, *to).map_err(|error| {
+            Error::io("bytes past the newest head cannot be settled", error)
+                .in_file(FileName::Segment(*segment))
+        })?;
     }
     if let Some(torn) = &plan.torn {
         let name = storage.quarantine(torn.segment, torn.offset).map_err(|error| {
@@ -125,7 +126,7 @@ fn put_in_order(storage: &dyn Storage, plan: &mut Plan) -> Result<(), Error> {
                 "the torn tail cannot be set aside, {} bytes are needed; nothing was cut",
                 torn.length
             );
-            Error::io(&doing, error)
+            Error::io(&doing, error).in_file(FileName::Segment(torn.segment))
         })?;
         // A copy that an earlier open made before it could cut is named once all the same.
         if !plan.unrecorded.contains(&name) {
@@ -217,9 +218,11 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
     let notary = Notary::new(storage, keys, seat, audit, plan.prev_seal, done.clone());
     let active_file = active
         .map(|info| {
-            let file = means.storage.reopen(&FileName::Segment(info.first), info.bytes);
-            let file =
-                file.map_err(|error| Error::io("the open segment cannot be opened to append", error))?;
+            let name = FileName::Segment(info.first);
+            let file = means.storage.reopen(&name, info.bytes);
+            let file = file.map_err(|error| {
+                Error::io("the open segment cannot be opened to append", error).in_file(name)
+            })?;
             Ok(Active {
                 first: info.first,
                 bytes: info.bytes,
