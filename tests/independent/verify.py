@@ -67,7 +67,7 @@ class Ledger:
         return int(size), base64.b64decode(root)
 
     def read_segment(self, data, end, is_open):
-        """Takes in lines up to the record `end`, and on where `is_open`, and gives what a seal says of them."""
+        """Takes in lines up to record `end`, or on if `is_open`. Gives what a seal says of them."""
         kinds, at_min, offset, whole = collections.Counter(), None, 0, (0, self.seq)
         try:
             while offset < len(data):

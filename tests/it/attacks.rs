@@ -17,9 +17,9 @@ const FIRST: u64 = 0;
 const SECOND: u64 = 3;
 const OPEN: u64 = 6;
 
-/// Where `verify.py`, which stops at the first fault and leaves the rest to `full.py`, has another code: the verdict and
-/// its code. It calls every tail past the heads unfinished and judges no counters; a nulled body is an altered line to
-/// it, a seal edited at its root is one that the lines differ from, and it looks at a missing seal before the lines.
+/// Where `verify.py`, which stops at the first fault and leaves the rest to `full.py`, has another code: the verdict
+/// and its code. It calls every tail past the heads unfinished and judges no counters; a nulled body is an altered line
+/// to it, a seal edited at its root is one that the lines differ from, and it looks at a seal before the lines.
 const BEYOND_THE_SHORT_ONE: [(u8, i32); 6] = [(31, 20), (38, 20), (38, 0), (36, 31), (37, 32), (31, 37)];
 
 /// Judges a ledger after an attack and expects this code; where a place is given, the worst finding names it.
