@@ -23,6 +23,7 @@ use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::ids::{EntityId, Kind, Tenant};
 use ledgerstone_formats::names::FileName;
 use ledgerstone_tests::clock::HandClock;
+use ledgerstone_tests::python;
 
 /// The first segment's path.
 const SEGMENT: &str = "segments/00000000000000000000.jsonl";
@@ -37,6 +38,8 @@ struct Machine {
     keys: SimKeys,
     clock: Arc<HandClock>,
     options: Options,
+    /// What was verified on it, and on the machines that it was started again as.
+    judged: Arc<python::Batch>,
 }
 
 /// Key and head on a disk of their own, written as the key store on a real disk writes them.
@@ -84,6 +87,7 @@ impl Machine {
             keys,
             clock: HandClock::at(NOON),
             options: Options::default(),
+            judged: python::Batch::shared(),
         }
     }
 
@@ -133,9 +137,16 @@ impl Machine {
         plan(&self.disk, &self.keys, &self.options)
     }
 
+    /// What is said of it here, which the independent verifier has to say too when the test ends.
     fn verify(&self) -> Report {
         let keys: &dyn KeyStore = &self.keys;
-        verify(&self.disk, Some(keys), &VerifyOptions { jobs: 1 }, &mut |_| {}).unwrap()
+        let report = verify(&self.disk, Some(keys), &VerifyOptions { jobs: 1 }, &mut |_| {}).unwrap();
+        // The copy that the other one sees is held by nobody.
+        if report.held.is_none() {
+            let code = report.code().map_or(0, |code| i32::from(code.number()));
+            self.judged.add(code, |ledger| self.write_to(ledger));
+        }
+        report
     }
 
     #[track_caller]
@@ -171,6 +182,7 @@ impl Machine {
             keys,
             clock: Arc::clone(&self.clock),
             options: self.options.clone(),
+            judged: Arc::clone(&self.judged),
         }
     }
 

@@ -1,7 +1,12 @@
 //! The independent verifiers: programs in another language, written from the format's text alone.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tempfile::TempDir;
 
 use crate::forge::beside;
 use crate::sources::root;
@@ -47,6 +52,95 @@ pub fn verify(ledger: &Path) -> Verdict {
         ledger.display()
     );
     verdict
+}
+
+/// Ledgers of each code that a [`Batch`] keeps as a rule: a test of crashes comes to thousands that differ little.
+const SAMPLES_MAX: usize = 4;
+
+/// Ledgers and the verdicts that this project came to, for one run of `full.py` over all of them when the last owner is
+/// gone: starting Python costs more than checking a small ledger.
+#[derive(Debug)]
+pub struct Batch {
+    place: TempDir,
+    samples_max: usize,
+    verdicts: Mutex<HashMap<i32, usize>>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::keeping(SAMPLES_MAX)
+    }
+}
+
+impl Batch {
+    /// The batch of this thread while anybody holds it; a test that makes many ledgers holds it from the start.
+    pub fn shared() -> Arc<Self> {
+        thread_local! {
+            static SHARED: RefCell<Weak<Batch>> = const { RefCell::new(Weak::new()) };
+        }
+        SHARED.with_borrow_mut(|shared| {
+            shared.upgrade().unwrap_or_else(|| {
+                let batch = Arc::default();
+                *shared = Arc::downgrade(&batch);
+                batch
+            })
+        })
+    }
+
+    /// Keeps so many ledgers of each code.
+    pub fn keeping(samples_max: usize) -> Self {
+        Self {
+            place: tempfile::tempdir().unwrap(),
+            samples_max,
+            verdicts: Mutex::default(),
+        }
+    }
+
+    /// Takes a verdict, and the ledger that `write` makes in a directory, if more of that code are wanted.
+    pub fn add(&self, verdict: i32, write: impl FnOnce(&Path)) {
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = verdicts.entry(verdict).or_default();
+        if *count < self.samples_max {
+            write(&self.place.path().join(format!("{verdict}-{count}")));
+            *count += 1;
+        }
+    }
+
+    /// Where `full.py` comes to another verdict: its own, the name of the ledger, which begins with ours, and all that
+    /// it says.
+    fn differences(&self) -> Option<String> {
+        let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = verdicts
+            .iter()
+            .flat_map(|(verdict, count)| (0..*count).map(move |index| format!("{verdict}-{index}")));
+        let ledgers: Vec<_> = names.map(|name| self.place.path().join(name)).collect();
+        if ledgers.is_empty() {
+            return None;
+        }
+        let mut full = program("full.py");
+        full.arg("--beside").args(&ledgers);
+        let (_, text) = end(start(full), self.place.path());
+        let judged: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("verdict "))
+            .collect();
+        assert_eq!(judged.len(), ledgers.len(), "{text}");
+        let differ = judged.iter().zip(&ledgers).any(|(line, ledger)| {
+            let name = ledger.file_name().unwrap_or_default().to_string_lossy();
+            line.split(' ').next() != name.split('-').next()
+        });
+        differ.then_some(text)
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Some(text) = self.differences()
+        {
+            panic!("the independent verifier comes to other verdicts than those in the names:\n{text}");
+        }
+    }
 }
 
 /// Codes of a ledger in which every record that anybody answers for is there and unchanged.

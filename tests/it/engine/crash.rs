@@ -145,6 +145,7 @@ fn the_workload_without_a_crash() {
 
 #[test]
 fn power_cut_anywhere() {
+    let _judged = python::Batch::shared();
     let mut tried = 0;
     for number in 0..operations() {
         let (machine, told) = cut_at(number);
@@ -161,6 +162,7 @@ fn power_cut_anywhere() {
 /// Between the disk's operations the key store has its own.
 #[test]
 fn power_cut_anywhere_in_the_key_store() {
+    let _judged = python::Batch::shared();
     let rehearsal = machine();
     work(&rehearsal, &mut Told::default()).unwrap();
     for number in 0..rehearsal.keys.own.operations() {
@@ -181,6 +183,7 @@ fn power_cut_anywhere_in_the_key_store() {
 
 #[test]
 fn killed_anywhere() {
+    let _judged = python::Batch::shared();
     for number in 0..operations() {
         let (machine, told) = cut_at(number);
         let of = || format!("killed before {number}:{}", log_of(&machine));
@@ -216,6 +219,7 @@ fn to_recover() -> Vec<(String, Machine, Told)> {
 
 #[test]
 fn power_cut_anywhere_in_the_recovery_from_a_crash() {
+    let _judged = python::Batch::shared();
     let mut tried = 0;
     for (first, state, told) in to_recover().into_iter().step_by(AGAIN_EVERY) {
         let rehearsal = state.kill();
@@ -258,6 +262,7 @@ fn torn() -> (Machine, Told) {
 /// A recovery killed between any two of its operations, then the power cut in the recovery after it.
 #[test]
 fn power_cut_anywhere_in_the_recovery_from_a_killed_recovery() {
+    let _judged = python::Batch::shared();
     let (state, told) = torn();
     let rehearsal = state.kill();
     assert!(rehearsal.open().unwrap().1.torn.is_some());

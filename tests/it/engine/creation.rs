@@ -106,6 +106,7 @@ fn a_creation_cut_anywhere_is_finished_by_the_next() {
 
 #[test]
 fn a_creation_cut_twice_is_finished_by_the_third() {
+    let _judged = python::Batch::shared();
     let empty = Machine::new();
     for (nth, first) in (0..).zip(operations(&empty)) {
         let cut = empty.kill();
@@ -137,6 +138,7 @@ fn a_creation_cut_twice_is_finished_by_the_third() {
 
 #[test]
 fn a_creation_that_fails_anywhere_is_finished_by_the_next() {
+    let _judged = python::Batch::shared();
     for empty in [Machine::new(), Machine::unsigned()] {
         for at in operations(&empty) {
             for fault in FAULTS {

@@ -300,6 +300,7 @@ fn a_file_that_somebody_else_has_changed_is_not_written_to() {
 /// The operations of a head's publication, on the ledger's disk and on the key's.
 #[test]
 fn a_head_that_cannot_be_published_latches() {
+    let _judged = python::Batch::shared();
     let (head, beside) = {
         let mut working = Working::new();
         working.running.append(&["{}"]).unwrap();
@@ -349,6 +350,7 @@ fn a_head_that_cannot_be_published_latches() {
 
 #[test]
 fn a_seal_or_a_new_segment_that_fails_answers_who_waits_and_latches() {
+    let _judged = python::Batch::shared();
     let operations = {
         let mut working = Working::new();
         let before = working.machine.disk.operations();

@@ -136,6 +136,7 @@ fn an_empty_segment_is_never_sealed() {
 /// A file of the next segment that is not empty, while the one before it has no seal: the writer may be that far.
 #[test]
 fn an_ended_segment_is_sealed_at_the_next_open() {
+    let _judged = python::Batch::shared();
     let machine = Machine::new().with(|options| options.segment_bytes = 1_000);
     let mut running = machine.create().unwrap();
     running.append(&["{}", "{}"]).unwrap();

@@ -307,10 +307,12 @@ fn the_format_s_tails_are_judged_as_it_says() {
         size: 1,
         root: record.hash,
     };
+    let judged = Arc::new(python::Batch::keeping(cases.len()));
     for case in cases {
         let name = &case["name"];
         let segment = [before.as_slice(), &bytes(&case["tail"])].concat();
-        let machine = Machine::unsigned();
+        let mut machine = Machine::unsigned();
+        machine.judged = Arc::clone(&judged);
         machine.disk.create_directories().unwrap();
         machine.disk.put_raw(SEGMENT, &segment);
         machine.disk.put_raw("head", head.to_text().as_bytes());
@@ -324,9 +326,6 @@ fn the_format_s_tails_are_judged_as_it_says() {
             other => panic!("{name}: no verdict: {other}"),
         };
         assert_eq!((plan.torn().is_some(), codes), (expected.0, expected.1), "{name}");
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = folder.path().join("ledger");
-        machine.write_to(&ledger);
         let report = machine.verify();
         assert_eq!(
             report.code().map_or(0, |code| i32::from(code.number())),
@@ -334,8 +333,6 @@ fn the_format_s_tails_are_judged_as_it_says() {
             "{name}: {:?}",
             report.findings
         );
-        let python = python::verify(&ledger);
-        assert_eq!(python.code, expected.2, "{name}: {python:?}");
     }
     assert!(cases.len() > 30);
 }
