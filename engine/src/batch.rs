@@ -1,7 +1,6 @@
 //! What a producer hands over, and what he gets back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::hash::Hash;
@@ -10,6 +9,7 @@ use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 use ledgerstone_formats::time::Timestamp;
 
 use crate::error::{Error, ErrorKind};
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Records that are stored together or not at all, in this order. Cheap to clone, so that a batch refused by a full
 /// queue can be submitted again.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ledgerstone_formats::chain::ChainHead;
 use ledgerstone_formats::draft::Draft;
@@ -29,6 +29,7 @@ use crate::recover::heads::Source;
 use crate::recover::{Adopted, Plan, TornTail, plan};
 use crate::stats::Stats;
 use crate::storage::{Lock, Storage};
+use crate::sync::{Mutex, PoisonError};
 
 /// Who a new ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,7 +260,7 @@ impl Ledger {
 
     /// The durable records of this moment. Never blocks the writer.
     pub fn snapshot(&self) -> Snapshot {
-        let (published, notarized) = (self.shared.published(), self.shared.notarized());
+        let (published, notarized) = self.shared.standing();
         Snapshot::of_open_ledger(Arc::clone(&self.storage), &published, &notarized)
     }
 

@@ -38,6 +38,7 @@ pub mod recover;
 mod segment;
 mod stats;
 pub mod storage;
+mod sync;
 pub mod verify;
 
 pub use batch::{Batch, Receipt, Stream};

@@ -27,5 +27,6 @@ mod merkle_vectors;
 mod planted;
 mod real;
 mod storage;
+mod stress;
 mod tidy;
 mod vectors;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 use crate::batch::Batch;
 use crate::commit::ticket::{Reply, Ticket};
 use crate::error::{Error, ErrorKind};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, thread};
 
 /// A batch with the place where its answer goes.
 #[derive(Debug)]
@@ -182,16 +183,16 @@ pub struct Ready(pub(crate) Arc<Queue>);
 impl Ready {
     /// Blocks this thread until there is room. In async code, await it instead.
     pub fn wait(self) {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&waker);
         let mut ready = std::pin::pin!(self);
         while ready.as_mut().poll(&mut context).is_pending() {
-            std::thread::park();
+            thread::park();
         }
     }
 }
 
-struct Unpark(std::thread::Thread);
+struct Unpark(thread::Thread);
 
 impl std::task::Wake for Unpark {
     fn wake(self: Arc<Self>) {

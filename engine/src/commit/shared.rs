@@ -1,6 +1,6 @@
 //! What producers, readers, the writer and the notary share.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledgerstone_formats::chain::ChainHead;
@@ -11,6 +11,7 @@ use crate::commit::queue::Queue;
 use crate::error::{Error, ErrorKind};
 use crate::segment::written::{WrittenGroup, WrittenGroups};
 use crate::stats::Stats;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The notary has nothing to do for so long, unless it is told.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -146,8 +147,10 @@ impl Shared {
         self.state().published.clone()
     }
 
-    pub(crate) fn notarized(&self) -> Notarized {
-        self.state().notarized.clone()
+    /// What is durable, and how far the notary was at that moment: no head covers more than is published.
+    pub(crate) fn standing(&self) -> (Published, Notarized) {
+        let state = self.state();
+        (state.published.clone(), state.notarized.clone())
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -10,6 +9,7 @@ use crate::commit::notary::Notary;
 use crate::commit::shared::Shared;
 use crate::commit::writer::{Step, Writer};
 use crate::error::{Error, ErrorKind};
+use crate::sync::thread::{self, JoinHandle};
 
 /// How long the writer waits for a batch before it looks at the age of its segment.
 const IDLE_MAX: Duration = Duration::from_secs(1);

@@ -4,15 +4,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::thread::Thread;
 
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::time::Timestamp;
 
 use crate::batch::{Batch, Receipt};
 use crate::error::{Error, ErrorKind};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Waits until the batch is durable.
 ///
@@ -146,10 +147,10 @@ impl Ticket {
     /// `Unknown` when a write or sync failed, `Conflict`, `Invalid` or `Unavailable` when nothing of it is stored.
     pub fn wait(self) -> Result<Vec<Receipt>, Error> {
         loop {
-            if let Some(answer) = self.0.take_or(|| Waiter::Thread(std::thread::current())) {
+            if let Some(answer) = self.0.take_or(|| Waiter::Thread(thread::current())) {
                 return answer.map(Committed::receipts);
             }
-            std::thread::park();
+            thread::park();
         }
     }
 }
