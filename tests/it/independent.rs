@@ -2,11 +2,11 @@
 //! that. What it says of every ledger that the tests make is compared by `ledgerstone_tests::python`.
 
 use std::path::Path;
-use std::process::Command;
 
 use ledgerstone_formats::names::FileName;
 use ledgerstone_tests::cli::Place;
 use ledgerstone_tests::forge::{Copy, beside};
+use ledgerstone_tests::python;
 use ledgerstone_tests::sources::root;
 use ledgerstone_tests::specimen::closed;
 
@@ -20,8 +20,8 @@ fn program() -> String {
 /// Runs a copy of the program in a folder where nothing else of the project is.
 fn run_alone(place: &Place, ledger: &Path, heads: &[&Path]) -> (Option<i32>, String) {
     let alone = place.write("alone.py", program());
-    let output = Command::new("python3")
-        .args(["-I", "-B"])
+    let output = python::interpreter()
+        .arg("-I")
         .arg(alone)
         .arg(ledger)
         .args(heads)

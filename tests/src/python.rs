@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
@@ -158,10 +158,30 @@ fn do_not_contradict(full: i32, short: i32) -> bool {
     }
 }
 
-fn program(name: &str) -> Command {
-    let mut command = Command::new("python3");
+/// Python as it is installed, without what a site adds: a launcher in front of it costs several times as much as the
+/// checking of a small ledger.
+///
+/// # Panics
+/// When there is no Python.
+pub fn interpreter() -> Command {
+    static PATH: LazyLock<String> = LazyLock::new(|| {
+        let asked = Command::new("python3")
+            .args(["-c", "import sys; print(sys.executable)"])
+            .output()
+            .expect("python3 is installed");
+        String::from_utf8(asked.stdout)
+            .expect("a path")
+            .trim_end()
+            .to_owned()
+    });
+    let mut command = Command::new(&*PATH);
+    command.args(["-S", "-B"]);
     command
-        .arg("-B")
+}
+
+fn program(name: &str) -> Command {
+    let mut command = interpreter();
+    command
         .arg(root().join("tests/independent").join(name))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
