@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn created() -> (Machine, Running) {
     // Months and their segments are another matter.
-    let machine = Machine::new().with(|options| options.segment_by_month = false);
+    let machine = Machine::signed().with(|options| options.segment_by_month = false);
     let running = machine.create().unwrap();
     (machine, running)
 }

@@ -15,7 +15,7 @@ const SEEDS: u64 = 4;
 const AGAIN_EVERY: usize = 3;
 
 fn machine() -> Machine {
-    Machine::new().with(|options| options.segment_bytes = 3_000)
+    Machine::signed().with(|options| options.segment_bytes = 3_000)
 }
 
 /// Groups of one to five records, heads, ends of segments by size and by hand, a close and an opening.
@@ -244,7 +244,7 @@ fn power_cut_anywhere_in_the_recovery_from_a_crash() {
 
 /// A tail of several sectors of other bytes than the record that will stand in their place.
 fn torn() -> (Machine, Told) {
-    let (machine, mut told) = (Machine::new(), Told::default());
+    let (machine, mut told) = (Machine::signed(), Told::default());
     let mut running = machine.create().unwrap();
     told.created = true;
     told.append(&mut running, &["{}"]).unwrap();

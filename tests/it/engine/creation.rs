@@ -89,7 +89,7 @@ fn assert_no_half_ledger(machine: &Machine, of: &dyn Fn() -> String) {
 
 #[test]
 fn a_creation_cut_anywhere_is_finished_by_the_next() {
-    for empty in [Machine::new(), Machine::unsigned()] {
+    for empty in [Machine::signed(), Machine::unsigned()] {
         for at in operations(&empty) {
             let machine = empty.kill();
             at.power_off(&machine);
@@ -107,7 +107,7 @@ fn a_creation_cut_anywhere_is_finished_by_the_next() {
 #[test]
 fn a_creation_cut_twice_is_finished_by_the_third() {
     let _judged = python::Batch::shared();
-    let empty = Machine::new();
+    let empty = Machine::signed();
     for (nth, first) in (0..).zip(operations(&empty)) {
         let cut = empty.kill();
         first.power_off(&cut);
@@ -139,7 +139,7 @@ fn a_creation_cut_twice_is_finished_by_the_third() {
 #[test]
 fn a_creation_that_fails_anywhere_is_finished_by_the_next() {
     let _judged = python::Batch::shared();
-    for empty in [Machine::new(), Machine::unsigned()] {
+    for empty in [Machine::signed(), Machine::unsigned()] {
         for at in operations(&empty) {
             for fault in FAULTS {
                 let machine = empty.kill();
@@ -164,7 +164,7 @@ fn a_creation_that_fails_anywhere_is_finished_by_the_next() {
 /// A creation that failed leaves pages that look written. The next one, on the same boot, must write them again.
 #[test]
 fn a_genesis_that_only_the_page_cache_knows_is_settled() {
-    let empty = Machine::new();
+    let empty = Machine::signed();
     for (number, operation) in (0..).zip({
         let rehearsal = empty.kill();
         rehearsal.create().unwrap();
@@ -209,7 +209,7 @@ fn assert_refused(machine: &Machine, kind: ErrorKind) -> Error {
 
 /// A machine with a ledger of this many more records, at rest.
 fn ledger(records: usize) -> Machine {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     for _ in 0..records {
         running.append(&["{}"]).unwrap();
@@ -323,7 +323,7 @@ fn an_unfinished_ledger_of_another_name_or_key_is_refused() {
 #[test]
 fn a_key_is_used_again_only_for_the_ledger_it_was_made_for() {
     // A creation cut after the key: the next has the same one.
-    let empty = Machine::new();
+    let empty = Machine::signed();
     let rehearsal = empty.kill();
     rehearsal.create().unwrap();
     let log = rehearsal.disk.log();
@@ -375,7 +375,7 @@ fn signed_and_unsigned_are_not_mixed_up() {
         assert_eq!(state(&machine), before, "asked for signed: {signed}");
     }
     // A key that is there makes no signed ledger of an unsigned one.
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let key = Signer::key_text(&Origin::new("ledger.example/1").unwrap(), &[7; 32]);
     machine.keys.own.put_raw("ledger.json", key.as_bytes());
     let identity = LedgerIdentity {
@@ -399,7 +399,7 @@ fn signed_and_unsigned_are_not_mixed_up() {
 
 #[test]
 fn a_clock_before_the_program_was_made_is_refused() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     machine
         .clock
         .turn_to(ledgerstone_engine::clock::EARLIEST_MICROS - 1);
@@ -412,7 +412,7 @@ fn a_clock_before_the_program_was_made_is_refused() {
 
 #[test]
 fn a_name_that_cannot_be_part_of_an_origin_is_refused_before_a_key_is_made() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     for name in ["two words", "a+b", &"x".repeat(255)] {
         let identity = LedgerIdentity {
             name: name.to_owned(),

@@ -14,7 +14,7 @@ pub(super) struct Working {
 
 impl Working {
     pub(super) fn new() -> Self {
-        Self::on(Machine::new())
+        Self::on(Machine::signed())
     }
 
     pub(super) fn on(machine: Machine) -> Self {

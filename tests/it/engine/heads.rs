@@ -11,7 +11,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// A ledger with `groups` groups of two records, each under a head of its own, closed.
 fn closed(groups: usize) -> Machine {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     for _ in 0..groups {
         running.append(&["{}", "{}"]).unwrap();
@@ -23,7 +23,7 @@ fn closed(groups: usize) -> Machine {
 
 #[test]
 fn a_head_covers_a_group_within_a_second_whatever_comes_after() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     let mut acknowledged = Vec::new();
     for tick in 0_u32..60 {
@@ -52,7 +52,7 @@ fn a_head_covers_a_group_within_a_second_whatever_comes_after() {
 
 #[test]
 fn a_head_is_signed_at_a_seal_and_at_the_close() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     running.append(&["{}"]).unwrap();
     assert_eq!(machine.head_size(), Some(1));
@@ -102,7 +102,7 @@ fn an_unsigned_ledger_keeps_the_same_rules() {
 
 #[test]
 fn no_head_covers_what_was_not_acknowledged() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     running.append(&["{}"]).unwrap();
     machine
@@ -313,7 +313,7 @@ fn without_its_key_a_ledger_is_read_only_and_goes_on_with_it() {
 /// A seal that somebody took away, with the head beside the key: the seal is made again, and no head goes back.
 #[test]
 fn no_head_goes_back_when_an_older_segment_is_sealed_again() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     running.append(&["{}"]).unwrap();
     running.writer.seal().unwrap();

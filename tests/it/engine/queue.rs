@@ -45,7 +45,7 @@ fn assert_whole(storage: &Mem, keys: &MemKeys, size: u64) {
 
 #[test]
 fn what_waits_is_one_group_and_everybody_is_answered_for_himself() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     let counts = [1_usize, 3, 2, 1];
     let batches = counts.map(|count| running.batch(&vec!["{}"; count]));
@@ -80,7 +80,7 @@ fn what_waits_is_one_group_and_everybody_is_answered_for_himself() {
 /// A batch goes as a whole into the next group when this one has no room for it.
 #[test]
 fn a_batch_is_never_split_over_two_groups() {
-    let machine = Machine::new().with(|options| options.queue_bytes_max = 1 << 30);
+    let machine = Machine::signed().with(|options| options.queue_bytes_max = 1 << 30);
     let mut running = machine.create().unwrap();
     let large = running.draft(&format!("{{\"x\":\"{}\"}}", "y".repeat(2_000_000)));
     let batch = |count| {
@@ -113,7 +113,7 @@ fn a_batch_is_never_split_over_two_groups() {
 
 #[test]
 fn a_full_queue_refuses_and_says_when_there_is_room() {
-    let machine = Machine::new().with(|options| options.queue_records_max = 4);
+    let machine = Machine::signed().with(|options| options.queue_records_max = 4);
     let mut running = machine.create().unwrap();
     assert!(is_ready(running.ledger.ready()));
     let first = running.submit(&["{}", "{}", "{}"]).unwrap();
@@ -133,7 +133,7 @@ fn a_full_queue_refuses_and_says_when_there_is_room() {
 
 #[test]
 fn a_batch_larger_than_the_queue_is_taken_when_nothing_else_waits() {
-    let machine = Machine::new().with(|options| {
+    let machine = Machine::signed().with(|options| {
         options.queue_records_max = 2;
         options.queue_bytes_max = 100;
     });
@@ -151,7 +151,7 @@ fn a_batch_larger_than_the_queue_is_taken_when_nothing_else_waits() {
 
 #[test]
 fn a_dropped_ticket_takes_nothing_back() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     drop(running.submit(&["{}"]).unwrap());
     assert_eq!(running.append(&["{}"]).unwrap()[0].seq, 2);
@@ -161,7 +161,7 @@ fn a_dropped_ticket_takes_nothing_back() {
 
 #[test]
 fn a_ticket_answers_once() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     let mut ticket = pin!(running.submit(&["{}"]).unwrap());
     let mut context = Context::from_waker(Waker::noop());
@@ -179,7 +179,7 @@ fn a_ticket_answers_once() {
 
 #[test]
 fn what_is_no_batch_of_a_producer_is_refused() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     let empty = running.ledger.submit(Batch::new()).unwrap_err();
     assert_eq!(empty.kind(), ErrorKind::Invalid);
@@ -208,7 +208,7 @@ fn what_is_no_batch_of_a_producer_is_refused() {
 /// The first record of a kind decides whether the kind counts revisions, also within one group.
 #[test]
 fn a_batch_that_asks_for_revisions_of_a_kind_without_is_refused_alone() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     let batch = |kind: &str, revisions| {
         let entry = NewEntry {
@@ -337,7 +337,7 @@ fn a_ledger_that_is_dropped_commits_what_waits_and_leaves_a_head() {
 /// In steps too: what waits is committed after the ledger is dropped, and until then nobody else gets in.
 #[test]
 fn the_writer_holds_the_ledger_until_it_is_dropped_too() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let running = machine.create().unwrap();
     let ticket = running.submit(&["{}"]).unwrap();
     let Running { ledger, mut writer } = running;

@@ -24,7 +24,7 @@ fn segments(running: &Running) -> Vec<(u64, bool)> {
 
 #[test]
 fn a_segment_ends_by_size_between_groups() {
-    let machine = Machine::new().with(|options| options.segment_bytes = 2_000);
+    let machine = Machine::signed().with(|options| options.segment_bytes = 2_000);
     let mut running = machine.create().unwrap();
     for count in [1, 5, 2, 3, 1, 1, 4, 5] {
         running.append(&vec!["{}"; count]).unwrap();
@@ -60,7 +60,7 @@ fn a_segment_ends_by_size_between_groups() {
 
 #[test]
 fn a_segment_ends_by_age_whether_a_group_comes_or_not() {
-    let machine = Machine::new().with(|options| options.segment_age_max = Some(HOUR));
+    let machine = Machine::signed().with(|options| options.segment_age_max = Some(HOUR));
     let mut running = machine.create().unwrap();
     assert_eq!(running.pass(&machine, HOUR - Duration::from_secs(1)), Step::Idle);
     assert_eq!(running.pass(&machine, Duration::from_secs(1)), Step::Ended);
@@ -90,7 +90,7 @@ fn a_segment_ends_by_age_whether_a_group_comes_or_not() {
 #[test]
 fn a_segment_ends_with_the_month() {
     for by_month in [true, false] {
-        let machine = Machine::new().with(|options| options.segment_by_month = by_month);
+        let machine = Machine::signed().with(|options| options.segment_by_month = by_month);
         let mut running = machine.create().unwrap();
         // From noon of 22 November to the last microsecond of the 30th.
         machine.clock.pass(8 * DAY + 12 * HOUR - Duration::from_micros(1));
@@ -112,7 +112,7 @@ fn a_segment_ends_with_the_month() {
 
 #[test]
 fn an_empty_segment_is_never_sealed() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut running = machine.create().unwrap();
     running.writer.seal().unwrap();
     running.writer.seal().unwrap();
@@ -137,14 +137,14 @@ fn an_empty_segment_is_never_sealed() {
 #[test]
 fn an_ended_segment_is_sealed_at_the_next_open() {
     let _judged = python::Batch::shared();
-    let machine = Machine::new().with(|options| options.segment_bytes = 1_000);
+    let machine = Machine::signed().with(|options| options.segment_bytes = 1_000);
     let mut running = machine.create().unwrap();
     running.append(&["{}", "{}"]).unwrap();
     let operations = machine.disk.operations();
     running.append(&["{}"]).unwrap();
     running.close();
     for number in operations..machine.disk.operations() {
-        let cut = Machine::new().with(|options| options.segment_bytes = 1_000);
+        let cut = Machine::signed().with(|options| options.segment_bytes = 1_000);
         let mut running = cut.create().unwrap();
         running.append(&["{}", "{}"]).unwrap();
         cut.disk.power_off_at(number);
@@ -207,7 +207,7 @@ fn at_most_one_ended_segment_waits_for_its_seal() {
 fn what_is_written_once_is_read_only_on_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let keys = FileKeys::beside(&ledger).unwrap();
     let (opened, mut writer) = Ledger::create_stepped(
         Arc::new(Disk::new(&ledger)),
@@ -254,7 +254,7 @@ fn settings_outside_the_limits_are_refused() {
         |options| options.body_bytes_max = usize::MAX,
     ];
     for change in refused {
-        let machine = Machine::new().with(change);
+        let machine = Machine::signed().with(change);
         assert_eq!(machine.create().unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(machine.disk.log(), []);
     }

@@ -76,7 +76,7 @@ impl Storage for Forgetful {
 
 #[test]
 fn settled_bytes_that_read_otherwise_are_not_built_upon() {
-    let machine = Machine::new();
+    let machine = Machine::signed();
     let mut told = Told::default();
     let mut running = machine.create().unwrap();
     told.append(&mut running, &["{}"]).unwrap();

@@ -25,7 +25,7 @@ struct Killed {
 
 impl Killed {
     fn new() -> Self {
-        let machine = Machine::new();
+        let machine = Machine::signed();
         let mut told = Told::default();
         let mut running = machine.create().unwrap();
         told.append(&mut running, &[r#"{"n":1}"#, r#"{"n":2}"#]).unwrap();

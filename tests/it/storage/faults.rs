@@ -190,6 +190,34 @@ fn a_write_can_be_short_at_any_byte() {
 }
 
 #[test]
+fn a_write_within_a_file_is_short_at_the_end_of_a_sector() {
+    for (short, settled) in [(1, 1_024), (424, 1_024), (425, 1_536)] {
+        let (sim, mut segment) = new_segment();
+        segment.append(0, &[b'a'; 2_000]).unwrap();
+        sim.fail_at(sim.operations(), Fault::Fails);
+        assert!(segment.sync().is_err());
+        // The first write of the settling is short, the next one fails; what was written again gets there.
+        sim.fail_at(sim.operations(), Fault::Short(short));
+        sim.fail_at(sim.operations() + 1, Fault::Fails);
+        assert!(sim.settle(0, 600, 2_000).is_err());
+        let after = after(&sim, Survival::KeepAll);
+        assert!(after[512..settled].iter().all(|byte| *byte == b'a'), "{short}");
+        assert!(after[settled..].iter().all(|byte| *byte == 0), "{short}");
+    }
+}
+
+#[test]
+fn the_page_cache_can_forget_between_two_operations() {
+    let (sim, mut segment) = new_segment();
+    segment.append(0, b"one\n").unwrap();
+    sim.fail_at(sim.operations(), Fault::Fails);
+    assert!(segment.sync().is_err());
+    sim.drop_clean_pages_at(sim.operations() + 1);
+    assert!(sim.sync_directories().is_ok());
+    assert_eq!(sim.raw(SEGMENT).unwrap(), [0; 4]);
+}
+
+#[test]
 fn a_full_disk_takes_what_fits() {
     let (sim, mut segment) = new_segment();
     sim.set_free_bytes(10);

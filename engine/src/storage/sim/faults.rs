@@ -15,7 +15,7 @@ pub enum Fault {
     Full,
     /// All of it is done, and an input or output error is reported.
     LandsButFails,
-    /// A write takes this many bytes and says so. A sync brings this many sectors to the medium and fails. Any other
+    /// A write takes this many bytes at most and says so. A sync brings this many sectors to the medium and fails. Any other
     /// operation [`Fault::Fails`].
     Short(u64),
 }
@@ -101,6 +101,7 @@ pub(super) struct Faults {
     log: Vec<Operation>,
     plan: BTreeMap<u64, Fault>,
     power_off_at: Option<u64>,
+    drop_pages_at: Option<u64>,
     /// By path: what of a file cannot be read.
     unreadable: BTreeMap<String, Range<u64>>,
 }
@@ -124,6 +125,15 @@ impl Faults {
 
     pub(super) fn power_off_at(&mut self, number: u64) {
         self.power_off_at = Some(number);
+    }
+
+    pub(super) fn drop_pages_at(&mut self, number: u64) {
+        self.drop_pages_at = Some(number);
+    }
+
+    /// True before the operation at which the page cache loses what is clean.
+    pub(super) fn drops_pages_now(&self) -> bool {
+        self.drop_pages_at == Some(self.log.len() as u64)
     }
 
     /// Fails once the power is off.

@@ -121,8 +121,9 @@ impl FileSystem {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut SimFile> {
-        self.files.values_mut()
+    /// Reads what is clean from the media again.
+    pub(super) fn drop_clean_pages(&mut self) {
+        self.files.values_mut().for_each(SimFile::drop_clean_pages);
     }
 
     /// Bytes of all files that have a name.

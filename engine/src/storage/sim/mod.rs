@@ -12,11 +12,12 @@
 //!   entries.
 //! - **After a failed sync its sectors are clean and on no medium** but for those that landed: a later sync succeeds
 //!   and does nothing for them. Writing them again makes them dirty again. They can still be read, until the cache
-//!   drops them ([`Sim::drop_clean_pages`]). Lengths, permissions and entries, which a journal keeps, stay on their
-//!   way.
+//!   drops them ([`Sim::drop_clean_pages`], [`Sim::drop_clean_pages_at`]). Lengths, permissions and entries, which a
+//!   journal keeps, stay on their way.
 //! - **Every call that changes something has a number**, from 0 for each boot: it can be made to fail before or after
 //!   its effect, or halfway ([`Sim::fail_at`]), and the power can go before it ([`Sim::power_off_at`]). Writes beyond
-//!   the free space are short, then fail.
+//!   the free space are short, then fail. A write is short at any byte where the file grows, and at the end of a
+//!   sector where it does not.
 //! - Reads fail where [`Sim::set_unreadable`] says, and bits flip where [`Sim::flip_bit`] says.
 //! - Locks end with the process.
 //!
@@ -29,6 +30,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ledgerstone_formats::limits::SECTOR_BYTES;
 use ledgerstone_formats::names::{FileName, TEMP_SUFFIX};
 
 use super::Lock;
@@ -153,10 +155,12 @@ impl Sim {
 
     /// Empties the page cache of all that is clean: what a failed sync lost is now gone for readers too.
     pub fn drop_clean_pages(&self) {
-        self.state()
-            .fs
-            .files_mut()
-            .for_each(file::SimFile::drop_clean_pages);
+        self.state().fs.drop_clean_pages();
+    }
+
+    /// The same just before the operation of this number, between two looks that somebody takes at a file.
+    pub fn drop_clean_pages_at(&self, number: u64) {
+        self.state().faults.drop_pages_at(number);
     }
 
     /// What an operator with an editor does: makes or replaces a file, durably, whatever its name. Its permissions
@@ -208,7 +212,7 @@ impl Sim {
         act: impl FnOnce(&mut FileSystem) -> io::Result<T>,
     ) -> io::Result<T> {
         let mut state = self.state();
-        match state.faults.begin(call, path)? {
+        match state.begin(call, path)? {
             None => act(&mut state.fs),
             Some(fault @ Fault::LandsButFails) => act(&mut state.fs).and(Err(fault.error())),
             Some(fault) => Err(fault.error()),
@@ -319,6 +323,14 @@ impl Files for Sim {
 }
 
 impl State {
+    /// Notes an operation that is about to be done, and says what is to go wrong with it.
+    fn begin(&mut self, call: Call, path: &str) -> io::Result<Option<Fault>> {
+        if self.faults.drops_pages_now() {
+            self.fs.drop_clean_pages();
+        }
+        self.faults.begin(call, path)
+    }
+
     fn free_bytes(&self) -> u64 {
         self.capacity_bytes.saturating_sub(self.fs.used_bytes())
     }
@@ -335,6 +347,16 @@ impl State {
             Some(0) | None if len > 0 => Err(Fault::Full.error()),
             room => Ok(room.unwrap_or(0)),
         }
+    }
+
+    /// How many of `len` bytes from `offset` on a write takes that is short after `taken`: what stays within the file
+    /// is taken by whole sectors.
+    fn short(&self, inode: Inode, offset: u64, len: usize, taken: usize) -> io::Result<usize> {
+        let end = offset + taken as u64;
+        if taken == 0 || end > self.fs.file(inode)?.bytes().len() as u64 {
+            return Ok(taken);
+        }
+        Ok(index(end.next_multiple_of(SECTOR_BYTES) - offset)?.min(len))
     }
 }
 
@@ -359,7 +381,7 @@ struct SimHandle {
 impl SimHandle {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.sim.state();
-        let fault = state.faults.begin(Call::Sync, &self.path)?;
+        let fault = state.begin(Call::Sync, &self.path)?;
         let file = state.fs.file_mut(self.inode)?;
         match fault {
             None | Some(Fault::LandsButFails) => file.sync(),
@@ -392,11 +414,13 @@ impl Handle for SimHandle {
             offset,
             len: bytes.len() as u64,
         };
-        let fault = state.faults.begin(call, &self.path)?;
+        let fault = state.begin(call, &self.path)?;
         let mut taken = state.room(self.inode, offset, bytes.len())?;
         match fault {
             None | Some(Fault::LandsButFails) => {}
-            Some(Fault::Short(len)) => taken = taken.min(index(len)?),
+            Some(Fault::Short(len)) => {
+                taken = state.short(self.inode, offset, taken, taken.min(index(len)?))?
+            }
             Some(fault @ (Fault::Fails | Fault::Full)) => return Err(fault.error()),
         }
         state
