@@ -16,6 +16,7 @@ pub mod forge;
 pub mod machine;
 mod normal;
 pub mod python;
+pub mod seeds;
 mod shared;
 pub mod sources;
 pub mod specimen;

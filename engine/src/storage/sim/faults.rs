@@ -15,8 +15,8 @@ pub enum Fault {
     Full,
     /// All of it is done, and an input or output error is reported.
     LandsButFails,
-    /// A write takes this many bytes at most and says so. A sync brings this many sectors to the medium and fails. Any other
-    /// operation [`Fault::Fails`].
+    /// A write takes this many bytes at most and says so. A sync brings this many sectors to the medium and fails. Any
+    /// other operation [`Fault::Fails`].
     Short(u64),
 }
 

@@ -419,7 +419,7 @@ impl Handle for SimHandle {
         match fault {
             None | Some(Fault::LandsButFails) => {}
             Some(Fault::Short(len)) => {
-                taken = state.short(self.inode, offset, taken, taken.min(index(len)?))?
+                taken = state.short(self.inode, offset, taken, taken.min(index(len)?))?;
             }
             Some(fault @ (Fault::Fails | Fault::Full)) => return Err(fault.error()),
         }
