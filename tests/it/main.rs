@@ -26,6 +26,7 @@ mod ledger;
 mod merkle_vectors;
 mod planted;
 mod real;
+mod seeds;
 mod storage;
 mod stress;
 mod tidy;

@@ -77,6 +77,7 @@ pub(crate) fn is_no_text(error: &io::Error) -> bool {
 /// Opens a head's file as this ledger's.
 pub(crate) fn open_head(file: &[u8], genesis: &Genesis, key: Option<&VerifierKey>) -> Result<Head, String> {
     match Head::open(file, key) {
+        Ok(head) if head.size == 0 => Err("a head over no records".to_owned()),
         Ok(head) if head.origin.as_str() == genesis.origin => Ok(head),
         Ok(head) => Err(format!("a head of another ledger, {}", head.origin)),
         Err(error) => Err(error.to_string()),

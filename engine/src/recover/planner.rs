@@ -61,6 +61,15 @@ impl<'a> Planner<'a> {
             |found| Audit::after_seal(&found.seal),
         );
         let start = start.expect("a parsed seal has a frontier");
+        // Nobody hashes sealed records at an open, but another head of the very size that the last seal states can be
+        // told from it all the same.
+        if start.tree().size() > 0 {
+            let contradiction = heads.check_root(start.tree()).err();
+            findings.extend(contradiction.map(|finding| Finding {
+                code: Code::Evidence,
+                ..finding
+            }));
+        }
         let prev_seal = last_seal.map_or(Hash::ZERO, |found| found.digest);
         let sealed_size = start.tree().size();
         let watermark_at = (start.tree().size() == heads.watermark()).then(|| (start.segment(), 0));

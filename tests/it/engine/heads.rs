@@ -257,6 +257,38 @@ fn a_head_in_the_directory_that_is_damaged_or_gone_is_refused() {
     assert_refused(&machine, Code::Evidence);
 }
 
+/// Without a signature only the records tell, and those that are sealed are not read at an open: but the last seal says
+/// the same of them.
+#[test]
+fn an_unsigned_head_with_another_root_than_the_last_seal_is_refused() {
+    let machine = Machine::unsigned();
+    let mut running = machine.create().unwrap();
+    running.append(&["{}"]).unwrap();
+    running.writer.seal().unwrap();
+    running.close();
+    let head = machine.disk.raw("head").unwrap();
+    let (root, tail) = (head.len() - 45, head.len() - 2);
+    for at in root..tail {
+        let machine = machine.kill();
+        machine.disk.flip_bit("head", at as u64, 1).unwrap();
+        assert_refused(&machine, Code::Evidence);
+    }
+    machine.kill().open_clean();
+}
+
+#[test]
+fn an_unsigned_head_over_no_records_is_refused() {
+    let machine = Machine::unsigned();
+    drop(machine.create().unwrap());
+    let machine = machine.kill();
+    assert_eq!(machine.head_size(), Some(1));
+    let head = machine.disk.raw("head").unwrap();
+    let size = head.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    machine.disk.flip_bit("head", size as u64, 1).unwrap();
+    assert_eq!(machine.head_size(), Some(0));
+    assert_refused(&machine, Code::Evidence);
+}
+
 /// Signs with the ledger's own key what is not so: whoever has the key can, and every other head tells.
 #[test]
 fn a_head_over_other_records_is_refused() {

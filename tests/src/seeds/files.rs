@@ -29,6 +29,10 @@ impl Files {
         self.0.iter().map(|(name, bytes)| (name, bytes.as_slice()))
     }
 
+    pub(super) fn has(&self, name: &FileName) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// What was there is there: files that are written once unchanged, of a segment what was cut off in a copy.
     pub(super) fn check_kept(&self, after: &Self) -> Result<(), Broken> {
         for (name, bytes) in &self.0 {

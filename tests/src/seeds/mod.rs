@@ -10,6 +10,7 @@ mod files;
 pub mod model;
 pub mod plan;
 mod tally;
+mod troubles;
 mod world;
 
 pub use tally::Tally;
@@ -37,7 +38,7 @@ pub struct Failure {
 pub fn run(seed: u64) -> Result<Tally, Box<Failure>> {
     let plan = Plan::of(seed);
     play(&plan).map_err(|broken| {
-        let shrunk = shrink(plan.clone(), broken.clone());
+        let shrunk = shrink(plan.clone(), broken.clone(), |shorter| play(shorter).err());
         Box::new(Failure {
             seed,
             broken,
@@ -76,7 +77,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Leaves steps out while a rule is still broken: first many at once, at last each.
-fn shrink(mut plan: Plan, mut broken: String) -> (Plan, String) {
+fn shrink(mut plan: Plan, mut broken: String, breaks: impl Fn(&Plan) -> Option<String>) -> (Plan, String) {
     let mut width = plan.steps.len().div_ceil(2);
     while width > 0 {
         let (mut from, mut shorter) = (0, false);
@@ -84,9 +85,9 @@ fn shrink(mut plan: Plan, mut broken: String) -> (Plan, String) {
             let to = (from + width).min(plan.steps.len());
             let mut without = plan.clone();
             without.steps.drain(from..to);
-            match play(&without) {
-                Ok(_) => from = to,
-                Err(still) => (plan, broken, shorter) = (without, still, true),
+            match breaks(&without) {
+                None => from = to,
+                Some(still) => (plan, broken, shorter) = (without, still, true),
             }
         }
         if !shorter {
@@ -113,5 +114,30 @@ impl fmt::Display for Plan {
         )?;
         let mut steps = self.steps.iter().enumerate();
         steps.try_for_each(|(nth, step)| write!(f, "\n  {nth}: {step:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plan::Step;
+    use super::*;
+
+    #[test]
+    fn a_run_is_shrunk_to_the_steps_that_matter() {
+        let mut plan = Plan::of(1);
+        plan.steps = (0..50).map(|_| Step::Mend).collect();
+        plan.steps[7] = Step::Seal;
+        plan.steps[31] = Step::Close;
+        let breaks = |plan: &Plan| {
+            let seal = plan.steps.iter().position(|step| matches!(step, Step::Seal))?;
+            let close = plan.steps.iter().position(|step| matches!(step, Step::Close))?;
+            (seal < close).then(|| format!("{seal} before {close}"))
+        };
+        let (shortest, broken) = shrink(plan, "7 before 31".to_owned(), breaks);
+        assert!(
+            matches!(shortest.steps.as_slice(), [Step::Seal, Step::Close]),
+            "{shortest}"
+        );
+        assert_eq!(broken, "0 before 1");
     }
 }

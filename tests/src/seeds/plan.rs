@@ -6,11 +6,13 @@ use ledgerstone_engine::storage::sim::Fault;
 
 const DAY: u64 = 24 * 60 * 60;
 /// Operations of one seed.
-const STEPS: std::ops::Range<u64> = 12..48;
+const STEPS: std::ops::Range<u64> = 8..28;
 
 /// A seed, spelt out.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// Decides what no step says.
+    pub seed: u64,
     /// Whether heads are signed.
     pub signed: bool,
     /// A segment of so many bytes is ended.
@@ -114,44 +116,52 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let plan = Self {
-            signed: random.below(2) == 0,
+            seed,
+            signed: random.below(4) == 0,
             segment_bytes: random.one_of(&[700, 2_000, 6_000, 1 << 20]),
             reserve_bytes: random.one_of(&[0, 4_096]),
             steps: Vec::new(),
         };
         let count = STEPS.start + random.below(STEPS.end - STEPS.start);
-        let steps = (0..count).map(|_| step(&mut random)).collect();
+        let mut steps: Vec<Step> = Vec::new();
+        for _ in 0..count {
+            // What was planned to go wrong is to strike a group, or the opening before it, more often than not.
+            let armed = matches!(steps.last(), Some(Step::PowerOff { .. } | Step::Fault { .. }));
+            steps.push(if armed && random.below(3) > 0 {
+                append(&mut random)
+            } else {
+                step(&mut random)
+            });
+        }
         Self { steps, ..plan }
     }
 }
 
 fn step(random: &mut Random) -> Step {
     match random.below(100) {
-        0..28 => Step::Append((0..=random.below(3)).map(|_| batch(random)).collect()),
-        28..38 => Step::Pass(Duration::from_millis(
+        0..24 => append(random),
+        24..38 => Step::Pass(Duration::from_millis(
             random.one_of(&[1, 300, 501, 1_000, 30_000, 61_000]),
         )),
         38..42 => Step::Seal,
         42..46 => Step::Close,
         46..47 => Step::SecondWriter,
-        47..54 => Step::Kill {
+        47..50 => Step::Kill {
             pages_lost: random.below(3) == 0,
         },
-        54..61 => Step::PowerLoss {
+        50..54 => Step::PowerLoss {
             seed: random.number(),
         },
-        61..68 => Step::PowerOff {
+        54..67 => Step::PowerOff {
             place: place(random),
-            after: random.below(14),
+            after: soon(random),
         },
-        68..80 => Step::Fault {
+        67..80 => Step::Fault {
             place: place(random),
-            after: random.below(14),
+            after: soon(random),
             fault: fault(random),
         },
-        80..83 => Step::PagesLost {
-            after: random.below(14),
-        },
+        80..83 => Step::PagesLost { after: soon(random) },
         83..86 => Step::Room(random.below(6_000)),
         86..88 => Step::Unreadable {
             seed: random.number(),
@@ -175,6 +185,16 @@ fn step(random: &mut Random) -> Step {
         },
         _ => Step::Mend,
     }
+}
+
+fn append(random: &mut Random) -> Step {
+    Step::Append((0..=random.below(3)).map(|_| batch(random)).collect())
+}
+
+/// Which operation from now on: often one of the first, which write and sync a group.
+fn soon(random: &mut Random) -> u64 {
+    let bound = random.one_of(&[3, 3, 6, 14]);
+    random.below(bound)
 }
 
 fn place(random: &mut Random) -> Place {

@@ -10,17 +10,21 @@ use ledgerstone_engine::{
     Batch, ClockWord, Code, Error, ErrorKind, Reader, Recovered, Scope, Selection, Step as Turn,
 };
 
+use ledgerstone_formats::record::Record;
+
 use super::damage;
 use super::files::Files;
 use super::model::{Broken, Fate, Model, check_told_once};
-use super::plan::{Place, Plan, Step};
+use super::plan::{Place, Plan, Random, Step};
 use super::tally::Tally;
+use super::troubles::Troubles;
 use crate::machine::{Machine, Running};
 
 /// Turns after which a writer that is to answer has hung.
 const TURNS_MAX: usize = 1_000;
 /// Room on a disk that is not full.
 const ROOM_BYTES: u64 = 1 << 40;
+const FIRST_SEGMENT: &str = "segments/00000000000000000000.jsonl";
 const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// One ledger, from before its creation on.
@@ -36,31 +40,14 @@ pub(super) struct World {
     troubles: Troubles,
     /// What the wall clock would say if nobody had turned it.
     true_micros: i64,
+    /// What no step says: how a crash that nobody asked for falls out.
+    random: Random,
     pub(super) tally: Tally,
-}
-
-/// What is wrong outside the ledger.
-#[derive(Debug, Default)]
-struct Troubles {
-    /// Until the next boot: operations are to fail.
-    planned: bool,
-    /// Until the next boot: clean pages may leave the cache while somebody reads.
-    pages_go: bool,
-    /// Until it is mended: a full disk, a clock that was turned.
-    lasting: bool,
-    /// Until it is mended: bytes that cannot be read.
-    unreadable: bool,
-}
-
-impl Troubles {
-    fn any(&self) -> bool {
-        self.planned || self.pages_go || self.lasting || self.unreadable
-    }
 }
 
 impl World {
     pub(super) fn new(plan: &Plan) -> Self {
-        let machine = Machine::of(plan.signed).with(|options| {
+        let machine = Machine::judged_here_alone(plan.signed).with(|options| {
             options.segment_bytes = plan.segment_bytes;
             options.disk_free_min_bytes = plan.reserve_bytes;
         });
@@ -73,6 +60,7 @@ impl World {
             latched: false,
             troubles: Troubles::default(),
             true_micros,
+            random: Random::new(plan.seed),
             tally: Tally::default(),
         }
     }
@@ -114,6 +102,7 @@ impl World {
                 Ok(())
             }
             trouble => {
+                self.restart_if_failed()?;
                 self.trouble(trouble);
                 Ok(())
             }
@@ -248,7 +237,8 @@ impl World {
 
     fn kill(&mut self, pages_lost: bool) -> Result<(), Broken> {
         if self.is_off() {
-            return self.lose_power(0);
+            let seed = self.random.number();
+            return self.lose_power(seed);
         }
         self.tally.kills += 1;
         self.boot(Machine::kill);
@@ -276,7 +266,8 @@ impl World {
 
     fn mend(&mut self) {
         if self.is_off() {
-            self.boot(|machine| machine.crash(Survival::Seeded(machine.disk.operations())));
+            let seed = self.random.number();
+            self.boot(|machine| machine.crash(Survival::Seeded(seed)));
         } else {
             self.boot(Machine::kill);
         }
@@ -297,9 +288,18 @@ impl World {
         self.machine.clock.turn_to(self.true_micros);
     }
 
-    /// Time of the last record that is there.
+    /// Time of the last record that is there, of a ledger that is not finished too.
     fn last_micros(&self) -> Option<i64> {
-        let reader = Reader::open(Arc::new(self.machine.disk.clone())).ok()?;
+        let Ok(reader) = Reader::open(Arc::new(self.machine.disk.clone())) else {
+            let line = self.machine.disk.raw(FIRST_SEGMENT)?;
+            return Some(
+                Record::parse(line.strip_suffix(b"\n")?)
+                    .ok()?
+                    .header
+                    .at
+                    .as_micros(),
+            );
+        };
         let snapshot = reader.snapshot().ok()?;
         let mut scan = snapshot.scan(Selection {
             from: snapshot.size().saturating_sub(1),
@@ -310,7 +310,8 @@ impl World {
     }
 
     fn is_off(&self) -> bool {
-        Storage::free_bytes(&self.machine.disk).is_err()
+        let off = |disk| Storage::free_bytes(disk).is_err();
+        off(&self.machine.disk) || off(&self.machine.keys.own)
     }
 
     fn is_readable(&self) -> bool {
@@ -318,13 +319,26 @@ impl World {
     }
 
     fn open_if_closed(&mut self) -> Result<(), Broken> {
-        if self.latched || self.is_off() {
-            self.kill(false)?;
-        }
+        self.restart_if_failed()?;
         if self.running.is_none() {
             self.open()?;
         }
         Ok(())
+    }
+
+    /// A ledger that has failed, or has no power, is of no more use: whoever runs it starts again.
+    fn restart_if_failed(&mut self) -> Result<(), Broken> {
+        if !self.latched && !self.is_off() {
+            return Ok(());
+        }
+        match self.random.below(3) {
+            0 => self.kill(false),
+            1 => self.kill(true),
+            _ => {
+                let seed = self.random.number();
+                self.lose_power(seed)
+            }
+        }
     }
 
     /// Opens for writing. Where something outside keeps it from that, nothing is lost, and once that is mended it
@@ -383,11 +397,15 @@ impl World {
     fn take_over(&mut self, running: Running, recovered: &Recovered) -> Result<(), Broken> {
         self.created = true;
         self.tally.opened(recovered);
+        self.model.see_heads(&self.machine)?;
         let snapshot = running.ledger.snapshot();
         self.running = Some(running);
-        self.model.see_heads(&self.machine)?;
         if !self.is_readable() {
-            return Ok(());
+            let readable = self.machine.kill();
+            damage::make_readable(&readable);
+            let reader = Reader::open(Arc::new(readable.disk)).and_then(|reader| reader.snapshot());
+            self.model.settle(&reader.map_err(|error| error.to_string())?)?;
+            return self.restart_if_failed();
         }
         self.model.settle(&snapshot)?;
         check_told_once(&self.machine, &snapshot)?;

@@ -1,0 +1,31 @@
+//! Some seeds on the simulator; `.ci/run` plays thousands, and docs/reliability.md says how to play a million.
+
+use ledgerstone_tests::seeds::{Tally, run};
+
+/// Seeds from which these runs are counted.
+const FROM: u64 = 1_000_000_000;
+const SEEDS: u64 = 150;
+
+#[test]
+fn whatever_happens_to_a_ledger_what_was_told_stays_true() {
+    let mut tally = Tally::default();
+    for seed in FROM..FROM + SEEDS {
+        tally += run(seed).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+    println!("{tally}");
+    // A rule that was never put to the test has not held.
+    for (count, what) in [
+        (tally.stored, "records acknowledged"),
+        (tally.refused, "batches refused"),
+        (tally.unknown, "batches of unknown fate"),
+        (tally.kills, "kills"),
+        (tally.power_losses, "power losses"),
+        (tally.torn, "torn tails"),
+        (tally.adopted, "groups past the head"),
+        (tally.refused_openings, "openings refused at first"),
+        (tally.damage_refused, "damaged copies refused"),
+        (tally.verdicts, "verdicts"),
+    ] {
+        assert!(count > 3, "only {count} {what}: {tally}");
+    }
+}
