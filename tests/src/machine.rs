@@ -41,7 +41,7 @@ pub struct Machine {
     pub options: Options,
     /// What was verified on it, and on the machines that it was started again as; none where only this project's
     /// verifier is asked.
-    judged: Option<Arc<python::Batch>>,
+    pub judged: Option<Arc<python::Batch>>,
 }
 
 /// Key and head on a disk of their own, written as the key store on a real disk writes them.

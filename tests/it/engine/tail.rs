@@ -312,7 +312,7 @@ fn the_format_s_tails_are_judged_as_it_says() {
         let name = &case["name"];
         let segment = [before.as_slice(), &bytes(&case["tail"])].concat();
         let mut machine = Machine::unsigned();
-        machine.judged = Arc::clone(&judged);
+        machine.judged = Some(Arc::clone(&judged));
         machine.disk.create_directories().unwrap();
         machine.disk.put_raw(SEGMENT, &segment);
         machine.disk.put_raw("head", head.to_text().as_bytes());
