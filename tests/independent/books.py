@@ -11,6 +11,7 @@ class Books:
         self.counts = collections.Counter()
         self.versioned = {}
         self.is_known = True  # until records are missing: what the counters should be is not known then
+        self.is_complete = True  # until lines of a newer version come, whose counters are not known
 
     def findings(self, r):
         """What is wrong with the next record, as codes and reasons; the record is entered."""
@@ -20,7 +21,7 @@ class Books:
             yield 38, "no such kind of the system"
         if (r.kind == "sys_genesis") != (r.seq == 0):
             yield 38, "genesis is the first record, and only the first"
-        if not self.is_known:
+        if not (self.is_known and self.is_complete):
             return
         tenant, entity, key = ("tenant", r.tenant), ("entity", r.kind, r.tenant, r.id), ("key", r.tenant, r.key)
         if r.tenant is not None and r.tseq != self.counts[tenant]:

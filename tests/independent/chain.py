@@ -3,7 +3,7 @@
 import collections
 
 from books import Books
-from line import BROKEN, NEWER, NEWER_VERSION, attempt, begins_with_line, need, parse_line
+from line import BROKEN, NEWER, NEWER_VERSION, attempt, begins_with_line, need, parse_line, parse_newer
 from standards import push, root_of, sha256
 from tail import judge_tail, without_filler
 
@@ -32,10 +32,10 @@ class Chain:
         need(r.seq == self.seq, "seq is %d, expected %d" % (r.seq, self.seq))
         need(self.prev in (None, r.prev), "prev is not the hash of the record before")
         need(r.kind != "sys_clock" or opens_segment and r.n == 1, "clock record not alone at the start of a segment")
-        later = r.at > self.at or r.kind == "sys_clock"
+        later = r.at > self.at or r.kind in ("sys_clock", NEWER)
         need((r.i, r.n, r.at) == self.group if self.group else r.i == 0 and later, "grp or at does not follow")
         self.group = (r.i + 1, r.n, r.at) if r.i + 1 < r.n else None
-        self.seq, self.prev, self.at = r.seq + 1, r.hash, r.at
+        self.seq, self.prev, self.at = r.seq + 1, r.hash, r.at or self.at
         if self.nodes is not None:
             push(self.nodes, r.seq, bytes.fromhex(r.hash))
         if self.seq in self.wanted and not self.group:
@@ -43,7 +43,7 @@ class Chain:
 
     def read_segment(self, file, data, end_seq, newest_root, is_open, is_locked):
         """Reads a segment that has to reach up to `end_seq`; None when lines are bad or missing, else what its seal says
-        of them. The open segment may go on behind `end_seq`, or end before it under a root that is the newest head's:
+        of them, without what newer lines do not tell. The open segment may go on behind `end_seq`, or end before it under a root that is the newest head's:
         then it is that head, without a signature, whose size was edited.
         """
         offset, number, kinds, times = 0, 0, collections.Counter(), [""]
@@ -54,15 +54,20 @@ class Chain:
             try:
                 need(is_open or self.seq < end_seq, "line past the end of the segment")
                 need(end < len(data), NEWER if NEWER_VERSION.match(data, offset) else "line is cut short")
-                r = parse_line(data[offset:end])
+                r = (parse_newer if NEWER_VERSION.match(data, offset) else parse_line)(data[offset:end])
                 self.take(r, offset == 0)
             except BROKEN as error:
                 reason = str(error)
                 break
             offset, number, times, kinds[r.kind] = end + 1, number + 1, [times[0] or r.at, r.at], kinds[r.kind] + 1
             whole = whole if self.group else (offset, self.seq, self.prev, self.at)
-            for code, finding in self.books.findings(r):
-                self.say(code, file, number, r.seq, finding)
+            if r.kind == NEWER:
+                self.books.is_complete = False
+                if kinds[NEWER] == 1:
+                    self.say(39, file, number, r.seq, "newer format: only what every version keeps was checked")
+            else:
+                for code, finding in self.books.findings(r):
+                    self.say(code, file, number, r.seq, finding)
         code, rest = 0, data[offset:]
         if is_open and whole[1] >= end_seq:  # no head covers what stands after the last whole group
             if whole[0] < len(data):
@@ -77,6 +82,7 @@ class Chain:
             code = 39 if reason == NEWER else 30 if is_cut else 31
         if code:
             self.say(code, file, number + 1, self.seq, reason)
-        return None if code > 20 else dict(
-            at_min=times[0], at_max=times[-1], kinds=dict(sorted(kinds.items())), bytes=len(data),
-            sha256=sha256(data).hex(), last_hash=self.prev)
+        facts = dict(at_min=times[0], at_max=times[-1], kinds=dict(sorted(kinds.items())))
+        if kinds[NEWER]:
+            facts = dict.fromkeys(facts)
+        return None if code > 20 else dict(facts, bytes=len(data), sha256=sha256(data).hex(), last_hash=self.prev)

@@ -65,6 +65,7 @@ class Ledger:
             self.say_missing(first)
         if facts and seal:
             chain.nodes = list(seal["nodes"]) if chain.nodes is None else chain.nodes
+            facts = {name: seal[name] if fact is None else fact for name, fact in facts.items()}
             made = seal_of(self.id, first, chain.seq, facts, chain.nodes, self.prev_seal or seal["prev_seal"], seal["head"])
             if made["root"] != seal["root"]:
                 self.say(32, file, "-", first, "the lines give another root than the seal")

@@ -70,6 +70,17 @@ def parse_line(line):
     return Record(seq, at, i, n, kind, tenant, tseq, entity, m[9] and rev, key, prev, stored, body[1])
 
 
+def parse_newer(line):
+    """What every version keeps of a line of a later one: number, link and hash. It is taken for a group by itself."""
+    cut = line.find(b',"hash":"')
+    header, stored, payload = line[:cut] + b"}", line[cut + 9:cut + 73].decode(), b"{" + line[cut + 75:]
+    members = json.loads(header.decode())
+    need(line[cut + 73:cut + 75] == b'",' and leaf_hash(header).hex() == stored, "hash differs")
+    need(type(members["v"]) is int and type(members["seq"]) is int, "v or seq is no number")
+    need(ERASED.fullmatch(payload) or sha256(payload).hex() == members["digest"], "digest differs")
+    return Record(members["seq"], "", 0, 1, NEWER, None, 0, "", None, None, members["prev"], stored, payload)
+
+
 def begins_with_line(piece):
     """True for a whole valid line and at least one more byte: an LF was altered."""
     split = re.match(rb'(.*?),"hash":"([0-9a-f]{64})",', piece, re.DOTALL)

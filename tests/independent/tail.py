@@ -2,7 +2,7 @@
 
 import re
 
-from line import BROKEN, NEWER, NEWER_VERSION, attempt, begins_with_line, parse_line
+from line import NEWER_VERSION, attempt, begins_with_line, parse_line, parse_newer
 
 SECTOR = 512
 GROUP_BYTES_MAX = 64 << 20
@@ -66,11 +66,8 @@ def continues(line, before, adjacent, seq, prev, at):
 
 
 def is_newer(piece):
-    """True for a line whose hash holds and whose version is a later one."""
-    try:
-        return not parse_line(piece)
-    except BROKEN as error:
-        return str(error) == NEWER
+    """True for a line of a later version of which all that every version keeps holds."""
+    return NEWER_VERSION.match(piece) and attempt(parse_newer, piece)
 
 
 def mark_unwritten(data, start):

@@ -13,7 +13,7 @@ use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::header::Header;
 use ledgerstone_formats::ids::Origin;
 use ledgerstone_formats::names::FileName;
-use ledgerstone_formats::record::{Payload, Record};
+use ledgerstone_formats::record::{NewerRecord, Payload, Record};
 use ledgerstone_formats::records::system::Genesis;
 use ledgerstone_formats::segment::{SEAL_FORMAT, Seal};
 use ledgerstone_formats::tree::Frontier;
@@ -209,8 +209,7 @@ impl Copy {
         let origin = Origin::new(&Genesis::parse(body).expect("the first line is a genesis").origin).unwrap();
         for segment in self.segments() {
             let lines = self.lines(segment);
-            let records: Vec<Record<'_>> = lines.iter().map(|line| Record::parse(line).unwrap()).collect();
-            records.iter().for_each(|record| tree.push(record.hash));
+            lines.iter().for_each(|line| tree.push(hash_of(line)));
             let head = Head {
                 origin: origin.clone(),
                 size: tree.size(),
@@ -221,6 +220,8 @@ impl Copy {
                 .map_or_else(|| head.to_text().into_bytes(), |key| key.sign(&head).unwrap());
             if self.has(&FileName::Seal(segment)) {
                 let bytes = self.file(&FileName::Segment(segment)).clone();
+                let records: Vec<Record<'_>> =
+                    lines.iter().map(|line| Record::parse(line).unwrap()).collect();
                 let seal = seal(
                     &records,
                     &bytes,
@@ -234,6 +235,14 @@ impl Copy {
             self.put(&name, file);
         }
     }
+}
+
+/// The stored hash of a line of this version or a later one.
+fn hash_of(line: &[u8]) -> Hash {
+    Record::parse(line).map_or_else(
+        |_| NewerRecord::parse_checked(line).unwrap().hash,
+        |record| record.hash,
+    )
 }
 
 fn seal(records: &[Record<'_>], bytes: &[u8], tree: &Frontier, prev_seal: Hash, head: String) -> Seal {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use ledgerstone_formats::chain::{ChainError, ChainHead};
 use ledgerstone_formats::hash::Hash;
-use ledgerstone_formats::record::{Record, RecordError};
+use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
 use ledgerstone_formats::segment::{SEAL_FORMAT, Seal};
 use ledgerstone_formats::time::Timestamp;
 use ledgerstone_formats::tree::Frontier;
@@ -145,6 +145,10 @@ impl Audit {
     fn end_group(&mut self, at: Timestamp) {
         let times = self.tally.times.get_or_insert((at, at));
         *times = (times.0.min(at), times.1.max(at));
+        self.mark_whole();
+    }
+
+    fn mark_whole(&mut self) {
         self.whole = Whole {
             chain: self.chain.clone(),
             bytes: self.tally.bytes,
@@ -168,6 +172,25 @@ impl Audit {
         self.tally.bytes = group.end;
         self.tally.sha256 = sha256;
         self.end_group(group.at);
+    }
+
+    /// The same for a line of a later version, of which no group is known: it is taken for one by itself.
+    pub(crate) fn feed_newer(&mut self, line: &[u8], record: &NewerRecord) -> Result<(), ChainError> {
+        self.chain.check_newer(record.seq, record.prev, record.hash)?;
+        self.tally.sha256.update(line);
+        self.tally.sha256.update(b"\n");
+        self.tally.bytes += line.len() as u64 + 1;
+        self.tree.push(record.hash);
+        self.mark_whole();
+        Ok(())
+    }
+
+    /// Whether a seal says of the lines what can be told of every version: all but times and kinds.
+    pub(crate) fn has_sums_of(&self, seal: &Seal) -> bool {
+        let sha256 = Hash::from_bytes(self.whole.sha256.clone().finalize().into());
+        (seal.first, seal.bytes, seal.sha256) == (self.tally.first, self.whole.bytes, sha256)
+            && (seal.tree_size, seal.last_hash) == (self.tree.size(), self.whole.chain.last_hash())
+            && (seal.root, &*seal.frontier) == (self.tree.root(), self.tree.roots())
     }
 
     /// Forgets the lines of a group that is not whole.

@@ -34,7 +34,8 @@ impl Walk<'_> {
                 .extend([Finding::new(Code::Rewritten, cause).at_seq(skipped)]);
             return;
         }
-        if size > watermark && self.report.held.is_none() && !self.heads.known.is_empty() && !self.damaged {
+        let known = !self.heads.known.is_empty() && !self.damaged && !self.newer;
+        if size > watermark && self.report.held.is_none() && known {
             let cause = format!(
                 "the records from seq {watermark} to {} are past the newest head and nobody holds the ledger: \
                  the next open keeps them and says so",

@@ -32,7 +32,9 @@ impl Walk<'_> {
             Some(Some(damage)) => Some(damage),
             None => None,
         };
-        let finding = match cause {
+        // Past every head, what a later version wrote is its own to judge, whether it follows or not.
+        let newer = damage.clone().filter(|(code, _)| *code == Code::Newer);
+        let finding = match newer.or(cause) {
             Some((code, cause)) => Finding::new(code, cause),
             None if self.has_all_records(index, found, seq) => Finding::new(
                 Code::Altered,
