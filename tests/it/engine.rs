@@ -76,6 +76,7 @@ fn log_of(machine: &Machine) -> String {
 mod clock;
 mod crash;
 mod creation;
+mod fault_table;
 mod faults_answered;
 mod heads;
 mod queue;
