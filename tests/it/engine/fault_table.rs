@@ -13,8 +13,8 @@ use super::*;
 const DOCUMENT: &str = "docs/reliability.md";
 const BEGIN: &str = "<!-- fault table: begin -->\n";
 const END: &str = "<!-- fault table: end -->\n";
-const HEADING: &str = "| what is done | step that fails | landed | the caller is told | goes on | after a kill the next open | \
-after a power loss |\n|---|---|---|---|---|---|---|\n";
+const HEADING: &str = "| what is done | step that fails | landed | caller is told | goes on \
+                       | next open, after a kill | next open, after a power loss |\n|---|---|---|---|---|---|---|\n";
 const FAULTS: [(Fault, &str); 2] = [(Fault::Fails, "no"), (Fault::LandsButFails, "yes")];
 
 /// Something that writes.
