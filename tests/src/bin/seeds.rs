@@ -15,7 +15,7 @@ use ledgerstone_tests::seeds::{Tally, run};
 
 const USAGE: &str = "seeds [--from SEED] [--count SEEDS] [--jobs THREADS]";
 /// Seeds after which it says how far it is.
-const TOLD_EVERY: u64 = 50_000;
+const TOLD_EVERY: u64 = 10_000;
 /// Failures after which it stops.
 const FAILURES_MAX: u64 = 10;
 
