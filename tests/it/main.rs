@@ -24,6 +24,7 @@ mod json_vectors;
 mod layering;
 mod ledger;
 mod merkle_vectors;
+mod model;
 mod planted;
 mod real;
 mod seeds;
