@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ledgerstone_formats::fuzzing;
-use ledgerstone_tests::read_folder;
+use ledgerstone_tests::{fuzzing as whole, read_folder};
 
 /// Runs the corpus of a target. `valid-…` must be accepted and `refused-…` not; of what a fuzzer adds under other names
 /// only the promises are checked.
@@ -48,4 +48,9 @@ fn seals() {
 #[test]
 fn notes() {
     replay("note", fuzzing::note);
+}
+
+#[test]
+fn ledgers() {
+    replay("ledger", whole::ledger);
 }

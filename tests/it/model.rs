@@ -1,5 +1,5 @@
-//! Operations in a row by chance, against a vector of records and maps of counters: what the ledger gives back, in every
-//! scope, is what the reference has, also after closing, killing and opening.
+//! Operations in a row by chance, against a vector of records and maps of counters: what the ledger gives back, in
+//! every scope, is what the reference has, also after closing, killing and opening.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -380,7 +380,7 @@ fn options() -> Options {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if is_long() { 20_000 } else { 60 },
+        cases: if is_long() { 5_000 } else { 60 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -13,6 +13,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod forge;
+pub mod fuzzing;
 pub mod machine;
 mod normal;
 pub mod python;

@@ -7,6 +7,7 @@ use ledgerstone_engine::storage::sim::Fault;
 const DAY: u64 = 24 * 60 * 60;
 /// Operations of one seed.
 const STEPS: std::ops::Range<u64> = 8..28;
+const STEPS_OF_BYTES_MAX: usize = 40;
 
 /// A seed, spelt out.
 #[derive(Debug, Clone)]
@@ -115,13 +116,7 @@ impl Plan {
     /// What this seed does.
     pub fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let plan = Self {
-            seed,
-            signed: random.below(4) == 0,
-            segment_bytes: random.one_of(&[700, 2_000, 6_000, 1 << 20]),
-            reserve_bytes: random.one_of(&[0, 4_096]),
-            steps: Vec::new(),
-        };
+        let plan = Self::without_steps(seed, &mut random);
         let count = STEPS.start + random.below(STEPS.end - STEPS.start);
         let mut steps: Vec<Step> = Vec::new();
         for _ in 0..count {
@@ -134,6 +129,27 @@ impl Plan {
             });
         }
         Self { steps, ..plan }
+    }
+
+    /// What these bytes do: each choice takes the next of them.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut random = Random(Source::Bytes(Vec::from(bytes).into_iter()));
+        let plan = Self::without_steps(0, &mut random);
+        let mut steps = Vec::new();
+        while !random.is_spent() && steps.len() < STEPS_OF_BYTES_MAX {
+            steps.push(step(&mut random));
+        }
+        Self { steps, ..plan }
+    }
+
+    fn without_steps(seed: u64, random: &mut Random) -> Self {
+        Self {
+            seed,
+            signed: random.below(4) == 0,
+            segment_bytes: random.one_of(&[700, 2_000, 6_000, 1 << 20]),
+            reserve_bytes: random.one_of(&[0, 4_096]),
+            steps: Vec::new(),
+        }
     }
 }
 
@@ -225,28 +241,48 @@ fn batch(random: &mut Random) -> Vec<usize> {
         .collect()
 }
 
-/// The splitmix64 generator.
+/// The splitmix64 generator, or bytes that somebody else has chosen.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct Random(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    Seed(u64),
+    Bytes(std::vec::IntoIter<u8>),
+}
 
 impl Random {
     /// A generator whose numbers this seed decides.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Source::Seed(seed))
     }
 
-    /// Any number.
+    /// Any number; of bytes, what eight of them say.
     pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        match &mut self.0 {
+            Source::Seed(seed) => {
+                *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut mixed = *seed;
+                mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+                mixed ^ mixed >> 31
+            }
+            Source::Bytes(bytes) => take(bytes, 8),
+        }
     }
 
     /// A number below `bound`, which is small against 2^64; 0 below 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.number() % bound.max(1)
+        let number = match &mut self.0 {
+            Source::Seed(_) => self.number(),
+            // No more than the choice needs, so that a byte more or less changes little.
+            Source::Bytes(bytes) => take(bytes, if bound <= 1 << 8 { 1 } else { 2 }),
+        };
+        number % bound.max(1)
+    }
+
+    fn is_spent(&self) -> bool {
+        matches!(&self.0, Source::Bytes(bytes) if bytes.len() == 0)
     }
 
     /// One of these.
@@ -254,4 +290,11 @@ impl Random {
         let nth = self.below(of.len() as u64);
         of[usize::try_from(nth).expect("below a length")]
     }
+}
+
+/// The next bytes as a number; zeros where there are no more.
+fn take(bytes: &mut std::vec::IntoIter<u8>, count: usize) -> u64 {
+    bytes
+        .take(count)
+        .fold(0, |number, byte| number << 8 | u64::from(byte))
 }
