@@ -74,6 +74,22 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Writes bytes with one call, all of them or an error.
+    fn write_once(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        loop {
+            match self.handle.write_at(offset, bytes) {
+                Ok(written) if written == bytes.len() => return Ok(()),
+                Ok(written) => {
+                    let text = format!("only {written} of {} bytes were taken", bytes.len());
+                    let error = io::Error::new(io::ErrorKind::StorageFull, text);
+                    return Err(self.error("append to", error));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error("append to", error)),
+            }
+        }
+    }
+
     /// Calls `each` with the bytes `from..to`, in order, a bounded piece at a time.
     pub(crate) fn each_piece(
         &self,
@@ -160,13 +176,15 @@ impl ReadAt for OpenFile {
 }
 
 impl Append for OpenFile {
-    /// fstat · pwrite. The comparison keeps bytes from landing behind somebody else's.
+    /// fstat · pwrite. The comparison keeps bytes from landing behind somebody else's. A write that takes a part is not
+    /// gone on with: of two writes to one sector the medium may have the first alone, with NUL where the second went on,
+    /// and no torn tail looks like that.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let found = self.byte_len()?;
         if found != offset {
             return Err(self.wrong_len("append to", found, offset));
         }
-        self.write_all("append to", offset, bytes)
+        self.write_once(offset, bytes)
     }
 
     /// fdatasync: the length is data, since the bytes cannot be read without it.

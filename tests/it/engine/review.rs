@@ -68,6 +68,28 @@ fn a_group_whose_sync_failed_is_gone_after_a_reboot_that_comes_first() {
     told.check(&running.ledger.snapshot(), &|| log_of(&after));
 }
 
+/// A write that took one byte. Were the rest written by another call, the first sector could be on the medium as it was
+/// between the two, NUL after the byte, with all others behind it: that is no tail that an append leaves.
+#[test]
+fn an_append_that_was_short_is_a_torn_tail_whatever_the_power_does() {
+    for taken in [1, 300, 700] {
+        let mut working = Working::new();
+        working.fail(0, Fault::Short(taken));
+        working.told.append(&mut working.running, &[&long(3_000)]).ok();
+        for seed in 0..64 {
+            let machine = working.machine.crash(Survival::Seeded(seed));
+            let (running, recovered) = machine.open().unwrap();
+            assert!(
+                recovered.read_only.is_none(),
+                "{taken} taken, seed {seed}: {recovered:?}"
+            );
+            working
+                .told
+                .check(&running.ledger.snapshot(), &|| log_of(&machine));
+        }
+    }
+}
+
 /// The key's disk keeps all that it was given and the ledger's disk nothing that was not synced: were a head ever
 /// signed over bytes that only a cache had, this would look like a ledger that was set back.
 #[test]
