@@ -176,9 +176,9 @@ impl ReadAt for OpenFile {
 }
 
 impl Append for OpenFile {
-    /// fstat · pwrite. The comparison keeps bytes from landing behind somebody else's. A write that takes a part is not
-    /// gone on with: of two writes to one sector the medium may have the first alone, with NUL where the second went on,
-    /// and no torn tail looks like that.
+    /// fstat · pwrite. The comparison keeps bytes from landing behind somebody else's. A write that takes a part is
+    /// not gone on with: of two writes to one sector the medium may have the first alone, with NUL where the second
+    /// went on, and no torn tail looks like that.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let found = self.byte_len()?;
         if found != offset {
