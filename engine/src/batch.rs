@@ -1,14 +1,16 @@
 //! What a producer hands over, and what he gets back.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::hash::Hash;
-use ledgerstone_formats::ids::EntityId;
+use ledgerstone_formats::ids::{EntityId, IdempotencyKey, Kind, Tenant};
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 use ledgerstone_formats::time::Timestamp;
 
 use crate::error::{Error, ErrorKind};
+use crate::index::keys::HashKey;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Records that are stored together or not at all, in this order. Cheap to clone, so that a batch refused by a full
@@ -17,6 +19,17 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 pub struct Batch {
     records: Arc<Records>,
     stream: Option<Stream>,
+    preconditions: Arc<Vec<Precondition>>,
+    /// Made when it is submitted, on the producer's thread.
+    hashes: Arc<KeyHashes>,
+}
+
+/// The hashes that each record is found by.
+#[derive(Debug, Default)]
+struct KeyHashes {
+    all: Vec<u64>,
+    /// Where those of each record end.
+    ends: Vec<usize>,
 }
 
 /// Batches of one producer that make sense only in a row, as the lines of a file do: once one of them is refused, so
@@ -80,6 +93,16 @@ impl Batch {
         }
     }
 
+    /// Stores the batch only if this holds when it is its turn: against everything that is durable by then.
+    pub fn require(&mut self, precondition: Precondition) {
+        Arc::make_mut(&mut self.preconditions).push(precondition);
+    }
+
+    /// What has to hold for it to be stored.
+    pub fn preconditions(&self) -> &[Precondition] {
+        &self.preconditions
+    }
+
     /// Whether an earlier batch of its stream was refused.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_broken)
@@ -90,6 +113,25 @@ impl Batch {
         if let Some(stream) = &self.stream {
             stream.0.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Hashes what its records are found by.
+    pub(crate) fn hash_keys(&mut self, key: &HashKey) {
+        let mut hashes = KeyHashes::default();
+        for draft in self.drafts() {
+            key.of_entry(draft.entry(), &mut hashes.all);
+            hashes.ends.push(hashes.all.len());
+        }
+        self.hashes = Arc::new(hashes);
+    }
+
+    /// The hashes that each record is found by, in order.
+    pub(crate) fn key_hashes(&self) -> impl Iterator<Item = &[u64]> {
+        let mut start = 0;
+        self.hashes
+            .ends
+            .iter()
+            .map(move |end| &self.hashes.all[std::mem::replace(&mut start, *end)..*end])
     }
 
     /// How many records.
@@ -122,8 +164,46 @@ impl From<Draft> for Batch {
                 bytes,
             }),
             stream: None,
+            preconditions: Arc::default(),
+            hashes: Arc::default(),
         }
     }
+}
+
+/// A thing that records are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Record family.
+    pub kind: Kind,
+    /// Owner; none is equal to no tenant.
+    pub tenant: Option<Tenant>,
+    /// The thing.
+    pub id: EntityId,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.id)?;
+        match &self.tenant {
+            Some(tenant) => write!(f, " of {tenant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What has to hold for a batch to be stored. Of several writers that require the same, exactly one is stored; the
+/// others get a `Conflict` that names its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precondition {
+    /// There is no record about it.
+    Absent(Target),
+    /// There is a record about it.
+    Exists(Target),
+    /// The newest record about it has this revision.
+    Revision(Target, u64),
+    /// The ledger has so many records.
+    Size(u64),
 }
 
 /// What a producer gets once a record is on stable storage.
@@ -141,4 +221,8 @@ pub struct Receipt {
     pub hash: Hash,
     /// The group's time.
     pub at: Timestamp,
+    /// Its idempotency key.
+    pub key: Option<IdempotencyKey>,
+    /// The record was stored before, under the same idempotency key: this is that record's receipt.
+    pub replayed: bool,
 }

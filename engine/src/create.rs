@@ -124,7 +124,7 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
             FileName::Segment(0) => segment = Some(*len),
             FileName::Segment(_) | FileName::Seal(_) => return damaged("more than a beginning is here"),
             FileName::Checkpoint | FileName::Head => has_head = true,
-            FileName::Identity | FileName::Lock | FileName::Quarantine(_) => {}
+            FileName::Identity | FileName::Index(_) | FileName::Lock | FileName::Quarantine(_) => {}
         }
     }
     let Some(len) = segment else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ledgerstone_formats::draft::{Draft, DraftError, Entry, Revisions};
-use ledgerstone_formats::ids::{Correlation, EntityId, Kind, Tenant};
+use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
 use ledgerstone_formats::json::Checker;
 
 use crate::clock::Clock;
@@ -21,6 +21,8 @@ pub struct NewEntry {
     pub id: Option<EntityId>,
     /// Correlation id.
     pub corr: Option<Correlation>,
+    /// Idempotency key: unique within the tenant for the ledger's life. The same record again under it is stored once.
+    pub key: Option<IdempotencyKey>,
     /// Whether the kind counts revisions.
     pub revisions: Revisions,
 }
@@ -33,6 +35,7 @@ impl NewEntry {
             tenant: None,
             id: None,
             corr: None,
+            key: None,
             revisions: Revisions::AsKind,
         }
     }
@@ -87,7 +90,7 @@ impl Drafter {
             id,
             minted,
             corr: entry.corr,
-            key: None,
+            key: entry.key,
             revisions: entry.revisions,
         };
         let salt = self.entropy.salt().map_err(no_entropy)?;

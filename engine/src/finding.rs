@@ -19,6 +19,8 @@ pub enum Code {
     Rewritten,
     /// 33: shorter than a head outside the directory says.
     RolledBack,
+    /// 35: an index differs from the records it was made from; it can be made again.
+    Index,
     /// 36: a segment, or a body, is missing.
     Missing,
     /// 37: seal, head or identity file damaged while the records are whole.
@@ -33,7 +35,7 @@ pub enum Code {
 
 impl Code {
     /// Worst first.
-    const ORDER: [Self; 10] = [
+    const ORDER: [Self; 11] = [
         Self::Rewritten,
         Self::RolledBack,
         Self::Truncated,
@@ -42,6 +44,7 @@ impl Code {
         Self::Evidence,
         Self::Newer,
         Self::Bookkeeping,
+        Self::Index,
         Self::Unfinished,
         Self::Unreadable,
     ];
@@ -54,6 +57,7 @@ impl Code {
             Self::Altered => 31,
             Self::Rewritten => 32,
             Self::RolledBack => 33,
+            Self::Index => 35,
             Self::Missing => 36,
             Self::Evidence => 37,
             Self::Bookkeeping => 38,
@@ -69,7 +73,7 @@ impl Code {
 
     /// True for what keeps a ledger from being opened for writing.
     pub const fn is_damage(self) -> bool {
-        !matches!(self, Self::Unfinished | Self::Bookkeeping)
+        !matches!(self, Self::Unfinished | Self::Bookkeeping | Self::Index)
     }
 
     /// What the code means, in a few words.
@@ -80,6 +84,7 @@ impl Code {
             Self::Altered => "record altered",
             Self::Rewritten => "rewritten or forked",
             Self::RolledBack => "rolled back",
+            Self::Index => "index differs",
             Self::Missing => "bytes missing",
             Self::Evidence => "seal, head or identity damaged",
             Self::Bookkeeping => "bookkeeping",

@@ -12,6 +12,7 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
 use crate::batch::{Batch, Stream};
 use crate::clock::{Clock, SystemClock};
+use crate::commit::numbers::Numbers;
 use crate::commit::queue::{Queue, Ready};
 use crate::commit::shared::{Notarized, Published, Refusal, SegmentInfo, Shared};
 use crate::commit::threads::Threads;
@@ -21,9 +22,11 @@ use crate::create;
 use crate::draft::{self, Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::holder;
+use crate::index::Index;
+use crate::index::memory::PageWriter;
 use crate::keystore::KeyStore;
 use crate::options::Options;
-use crate::read::snapshot::Snapshot;
+use crate::read::snapshot::{Lookups, Snapshot};
 use crate::recover::apply::{Means, apply};
 use crate::recover::heads::Source;
 use crate::recover::{Adopted, Plan, TornTail, plan};
@@ -62,6 +65,7 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     genesis: Genesis,
     body_bytes_max: usize,
+    lookups: Lookups,
     threads: Mutex<Option<Threads>>,
     /// The writer holds it too: whichever of the two is dropped last lets the ledger go.
     _lock: Arc<dyn Lock>,
@@ -191,6 +195,7 @@ impl Ledger {
             }
         };
         let ledger = Self {
+            lookups: writer.lookups.clone(),
             shared: Arc::clone(&writer.shared),
             storage: means.storage,
             clock: means.clock,
@@ -231,7 +236,7 @@ impl Ledger {
     /// # Errors
     /// `Busy` when the queue is full; `Invalid` for a batch that is empty or holds a record of the system; `Closed`;
     /// the reason why nothing is taken any more.
-    pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
+    pub fn submit(&self, mut batch: Batch) -> Result<Ticket, Error> {
         if batch.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
         }
@@ -243,6 +248,7 @@ impl Ledger {
         if batch.is_cut_off() {
             return Err(Error::cut_off());
         }
+        batch.hash_keys(self.shared.index.key());
         let submitted = self.shared.queue.submit(batch);
         // The failure may have come in between: it says more than that the queue is closed.
         submitted.map_err(|error| self.shared.refusal().map_or(error, |refusal| refusal.error()))
@@ -261,7 +267,7 @@ impl Ledger {
     /// The durable records of this moment. Never blocks the writer.
     pub fn snapshot(&self) -> Snapshot {
         let (published, notarized) = self.shared.standing();
-        Snapshot::of_open_ledger(Arc::clone(&self.storage), &published, &notarized)
+        Snapshot::of_open_ledger(Arc::clone(&self.storage), &published, &notarized, &self.lookups)
     }
 
     /// Ends the segment and waits until it is sealed. `None` when no record is in it. In stepped mode somebody else has
@@ -361,16 +367,25 @@ impl Writer {
         };
         let (chain, ended) = (published.chain.clone(), Arc::clone(&published.ended));
         Self {
-            shared: Arc::new(Shared::new(queue, published, notarized, Some(refusal))),
+            shared: Arc::new(Shared::new(
+                queue,
+                Arc::new(Index::empty()),
+                published,
+                notarized,
+                Some(refusal),
+            )),
             storage: Arc::clone(&means.storage),
             clock: Arc::clone(&means.clock),
             options,
             notary: None,
             chain,
-            counters: crate::commit::counters::Counters::default(),
+            numbers: Numbers::default(),
+            held: Vec::new(),
+            lookups: Lookups::new(&means.storage, None),
             believed: crate::clock::BelievedClock::trusted(means.clock.as_ref()),
             ended,
             active: None,
+            pages: PageWriter::default(),
             buffer: Vec::new(),
             _lock: Arc::clone(&means.lock),
         }

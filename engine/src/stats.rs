@@ -21,6 +21,8 @@ pub struct Stats {
     pub records: u64,
     /// Bytes written.
     pub bytes: u64,
-    /// Records refused by the writer: disk nearly full, clock, kind.
+    /// Records refused by the writer: disk nearly full, clock, kind, conflict.
     pub refused: u64,
+    /// Sidecars that could not be written: the index of their segments stays in memory.
+    pub index_failures: u64,
 }

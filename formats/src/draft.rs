@@ -7,7 +7,7 @@ use crate::hash::Hash;
 use crate::header::Fixed;
 use crate::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
 use crate::json::{Checker, JsonError};
-use crate::limits::{HEADER_BYTES_MAX, LINE_OVERHEAD_BYTES, SALT_BYTES};
+use crate::limits::{HEADER_BYTES_MAX, LINE_OVERHEAD_BYTES, PAYLOAD_OVERHEAD_BYTES, SALT_BYTES};
 use crate::record::build_payload;
 
 /// Whether records of a kind carry `rev`. A kind has it always or never: its first record decides.
@@ -93,6 +93,13 @@ impl Draft {
     /// SHA-256 of the payload.
     pub fn digest(&self) -> Hash {
         self.digest
+    }
+
+    /// SHA-256 of the payload that the same body gives with another salt: equal to a stored digest exactly when the
+    /// bodies are the same.
+    pub fn digest_with(&self, salt: [u8; SALT_BYTES]) -> Hash {
+        let body = &self.payload[PAYLOAD_OVERHEAD_BYTES - 1..self.payload.len() - 1];
+        Hash::digest(&build_payload(salt, body))
     }
 
     /// No line of this draft is longer, wherever it is placed; in bytes.

@@ -23,6 +23,8 @@ pub enum FileName {
     Head,
     /// `ledger.json`: the identity.
     Identity,
+    /// `segments/….idx`: the index of the segment that begins at this sequence number.
+    Index(u64),
     /// `LOCK`: names the process that may write.
     Lock,
     /// `quarantine/…`: bytes set aside by recovery.
@@ -99,6 +101,8 @@ impl FileName {
                 (SEGMENTS_DIR, name) => {
                     if let Some(first) = name.strip_suffix(".seal.json") {
                         Self::Seal(parse_sequence(first)?)
+                    } else if let Some(first) = name.strip_suffix(".idx") {
+                        Self::Index(parse_sequence(first)?)
                     } else {
                         Self::Segment(parse_sequence(name.strip_suffix(".jsonl")?)?)
                     }
@@ -142,6 +146,7 @@ impl fmt::Display for FileName {
             Self::Checkpoint => f.write_str("checkpoint"),
             Self::Head => f.write_str("head"),
             Self::Identity => f.write_str("ledger.json"),
+            Self::Index(first) => write!(f, "{SEGMENTS_DIR}/{first:020}.idx"),
             Self::Lock => f.write_str("LOCK"),
             Self::Quarantine(name) => write!(f, "{QUARANTINE_DIR}/{name}"),
             Self::Seal(first) => write!(f, "{SEGMENTS_DIR}/{first:020}.seal.json"),
@@ -181,6 +186,7 @@ mod tests {
             FileName::Checkpoint,
             FileName::Head,
             FileName::Identity,
+            FileName::Index(42),
             FileName::Lock,
             FileName::Quarantine(QuarantineName::of(17, 4_096, b"torn")),
             FileName::Seal(SEQUENCE_MAX),

@@ -2,10 +2,13 @@
 
 use ledgerstone_tests::cli::Place;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 15] = [
     "init",
     "append",
     "get",
+    "latest",
+    "history",
+    "find",
     "scan",
     "tail",
     "seal",
@@ -18,14 +21,23 @@ const COMMANDS: [&str; 12] = [
 ];
 
 /// Every option of every command. One that is not here is either a slip or has to be decided first.
-const OPTIONS: [(&str, &str); 12] = [
+const OPTIONS: [(&str, &str); 15] = [
     ("init", "--origin --unsigned SETTINGS"),
     (
         "append",
-        "--kind --tenant --tenant-at --id-at --corr-at --strict --batch --atomic --rejects --receipts --crlf --dry-run \
+        "--kind --tenant --tenant-at --id-at --corr-at --idempotency-at --source --strict --batch --atomic --rejects --receipts --crlf --dry-run \
          SETTINGS",
     ),
     ("get", "--tenant --body"),
+    ("latest", "--kind --as-of --tenant --body"),
+    (
+        "history",
+        "--kind --since --until --after --limit --count --tenant --body",
+    ),
+    (
+        "find",
+        "--corr --since --until --after --limit --count --tenant --body",
+    ),
     (
         "scan",
         "--from --to --after --kind --since --until --limit --count --tenant --body",
@@ -97,6 +109,9 @@ fn a_directory_without_a_ledger_is_code_2_for_every_command_and_is_left_as_it_is
         for args in [
             "append DIR - --kind entry",
             "get DIR 0",
+            "latest DIR --kind entry x",
+            "history DIR --kind entry x",
+            "find DIR --corr x",
             "scan DIR",
             "tail DIR",
             "seal DIR",

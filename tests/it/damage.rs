@@ -11,6 +11,7 @@ use ledgerstone_tests::specimen::closed;
 
 const TRUNCATED: u8 = 30;
 const ALTERED: u8 = 31;
+const INDEX: u8 = 35;
 const EVIDENCE: u8 = 37;
 
 /// One file of a ledger with other bytes.
@@ -63,9 +64,26 @@ fn one_bit<'a>(name: &'a FileName, whole: &'a [u8], byte: usize) -> Damage<'a> {
 
 type Make = for<'a> fn(&'a FileName, &'a [u8], usize) -> Damage<'a>;
 
-/// Makes each of so many damages of each file, hands them to `judge` on all cores, and gives what it has to say.
+/// The same as [`every_of`] for all files but sidecars.
 fn every(
     copy: &Copy,
+    make: Make,
+    count: impl Fn(&FileName, usize) -> usize,
+    judge: impl Fn(&Damage<'_>) -> Option<String> + Sync,
+) -> Vec<String> {
+    every_of(
+        copy,
+        |name| !matches!(name, FileName::Index(_)),
+        make,
+        count,
+        judge,
+    )
+}
+
+/// Makes each of so many damages of each file, hands them to `judge` on all cores, and gives what it has to say.
+fn every_of(
+    copy: &Copy,
+    which: impl Fn(&FileName) -> bool,
     make: Make,
     count: impl Fn(&FileName, usize) -> usize,
     judge: impl Fn(&Damage<'_>) -> Option<String> + Sync,
@@ -73,6 +91,7 @@ fn every(
     let files: Vec<_> = copy
         .files()
         .map(|(name, bytes)| (FileName::parse(name).unwrap(), bytes))
+        .filter(|(name, _)| which(name))
         .collect();
     let numbers = |(name, bytes): &(FileName, &[u8])| count(name, bytes.len());
     let all: Vec<(usize, usize)> = (0..files.len())
@@ -106,10 +125,10 @@ fn judge(copy: &Copy, damage: &Damage<'_>, code_in_segment: u8) -> Option<String
     let (storage, keys) = copy.in_memory();
     storage.put_raw(&damage.name.to_string(), &damage.bytes);
     let report = ours(&storage, &keys);
-    let code = if is_segment(damage.name) {
-        code_in_segment
-    } else {
-        EVIDENCE
+    let code = match damage.name {
+        FileName::Segment(_) => code_in_segment,
+        FileName::Index(_) => INDEX,
+        _ => EVIDENCE,
     };
     let is_it = |found: &Finding| {
         found.code.number() == code && found.file.as_ref() == Some(damage.name) && found.seq == damage.seq()
@@ -178,6 +197,35 @@ fn every_prefix_is_found_in_its_place() {
             judge(&copy, damage, TRUNCATED)
         }));
     }
+}
+
+/// A sidecar is mostly zeros: one bit of each eleventh byte, and each eighth length, of one of them.
+#[test]
+fn flipped_bits_and_prefixes_of_a_sidecar_are_found_and_made_good_by_the_next_open() {
+    let copy = closed(true);
+    let some: Make = |name, whole, number| one_bit(name, whole, 11 * number);
+    let short: Make = |name, whole, number| cut(name, whole, 8 * number);
+    let first = |name: &FileName| *name == FileName::Index(0);
+    let check = |damage: &Damage<'_>| judge(&copy, damage, ALTERED).or_else(|| mend(&copy, damage));
+    assert_silent(&every_of(&copy, first, some, |_, len| len / 11, check));
+    assert_silent(&every_of(&copy, first, short, |_, len| len / 8, check));
+}
+
+/// Opens a ledger with a bad sidecar: nothing else is touched, and one that cannot be used is made again.
+fn mend(copy: &Copy, damage: &Damage<'_>) -> Option<String> {
+    let mut damaged = copy.clone();
+    damaged.put(damage.name, damage.bytes.clone());
+    let (storage, keys) = damaged.in_memory();
+    let opened = Ledger::open(
+        Arc::new(storage.clone()),
+        Arc::new(keys.clone()),
+        Options::default(),
+    );
+    if !opened.is_ok_and(|(_, recovered)| recovered.read_only.is_none()) {
+        return Some("it was not opened for writing".to_owned());
+    }
+    let after = Copy::of(&storage, &keys);
+    (after != damaged && after != *copy).then(|| "opening it changed another file".to_owned())
 }
 
 /// Opens a damaged ledger for writing and says what is wrong with what is there afterwards.

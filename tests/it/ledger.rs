@@ -230,13 +230,24 @@ fn a_counter_altered_in_a_sealed_line_is_not_carried_on() {
     assert_ne!(altered, text);
     std::fs::remove_file(&segment).unwrap();
     std::fs::write(&segment, altered).unwrap();
-    let (_ledger, recovered) = open(&dir, Options::default());
-    let error = recovered.read_only.unwrap();
+    let (ledger, _) = open(&dir, Options::default());
+    let of = |tenant: &str| NewEntry {
+        tenant: Some(Tenant::new(tenant).unwrap()),
+        ..NewEntry::new(Kind::new("audit_entry").unwrap())
+    };
+    let submit = |tenant| {
+        ledger
+            .submit(ledger.draft(of(tenant), b"{}").unwrap().into())
+            .unwrap()
+            .wait()
+    };
+    let error = submit("acme").unwrap_err();
     assert_eq!(
         (error.code(), error.seq()),
         (Some(Code::Altered), Some(3)),
         "{error}"
     );
+    assert_eq!(ledger.stats().size, 4);
 }
 
 #[test]

@@ -160,13 +160,17 @@ impl Copy {
             .collect()
     }
 
-    /// Makes these the lines of a segment.
+    /// Makes these the lines of a segment. The index of others goes: who forges lines takes away what tells of it.
     pub fn set_lines(&mut self, segment: u64, lines: &[Vec<u8>]) {
         let bytes: Vec<u8> = lines
             .iter()
             .flat_map(|line| [line.as_slice(), b"\n"].concat())
             .collect();
-        self.put(&FileName::Segment(segment), bytes);
+        let name = FileName::Segment(segment);
+        if self.files.get(&name.to_string()) != Some(&bytes) {
+            self.files.remove(&FileName::Index(segment).to_string());
+            self.put(&name, bytes);
+        }
     }
 
     /// Makes every line from `seq` on follow the one before it, by recomputing `prev` and `hash`: what somebody can do

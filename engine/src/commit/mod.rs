@@ -1,8 +1,10 @@
 //! From a producer's batch to an answered ticket: the queue, the writer, and the notary that reads back what was
 //! written.
 
-pub(crate) mod counters;
+mod admit;
+mod judge;
 pub(crate) mod notary;
+pub(crate) mod numbers;
 pub(crate) mod queue;
 pub(crate) mod shared;
 pub(crate) mod threads;

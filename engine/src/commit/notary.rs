@@ -14,6 +14,9 @@ use sha2::Digest;
 use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::index::Index;
+use crate::index::sidecar::Subject;
+use crate::index::store::seal_part;
 use crate::keystore::KeyStore;
 use crate::segment::audit::Audit;
 use crate::segment::lines::{LineReader, Piece};
@@ -61,6 +64,7 @@ pub(crate) struct Notary {
     storage: Arc<dyn Storage>,
     keys: Arc<dyn KeyStore>,
     seat: Seat,
+    index: Arc<Index>,
     audit: Audit,
     reader: Option<LineReader>,
     /// Groups that the writer told of and that are not read back.
@@ -75,6 +79,7 @@ impl Notary {
         storage: Arc<dyn Storage>,
         keys: Arc<dyn KeyStore>,
         seat: Seat,
+        index: Arc<Index>,
         audit: Audit,
         prev_seal: Hash,
         done: Notarized,
@@ -83,6 +88,7 @@ impl Notary {
             storage,
             keys,
             seat,
+            index,
             audit,
             reader: None,
             written: WrittenGroups::new(),
@@ -254,6 +260,13 @@ impl Notary {
         self.storage
             .protect(segment.first)
             .map_err(|error| unknown("the sealed segment could not be made read-only", error))?;
+        let subject = Subject {
+            first: seal.first,
+            end: seal.last + 1,
+            last_hash: seal.last_hash,
+            key: *self.index.key(),
+        };
+        seal_part(self.storage.as_ref(), &self.index, segment.first, &subject);
         self.prev_seal = Hash::digest(&file);
         self.audit.begin_segment();
         self.reader = None;

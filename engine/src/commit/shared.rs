@@ -9,6 +9,7 @@ use ledgerstone_formats::names::FileName;
 use crate::clock::Clock;
 use crate::commit::queue::Queue;
 use crate::error::{Error, ErrorKind};
+use crate::index::Index;
 use crate::segment::written::{WrittenGroup, WrittenGroups};
 use crate::stats::Stats;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -79,6 +80,7 @@ impl Refusal {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
+    pub(crate) index: Arc<Index>,
     state: Mutex<State>,
     /// The notary waits here for work, others for the notary.
     changed: Condvar,
@@ -122,6 +124,7 @@ pub(crate) struct NotaryWork {
 impl Shared {
     pub(crate) fn new(
         queue: Arc<Queue>,
+        index: Arc<Index>,
         published: Published,
         notarized: Notarized,
         refusal: Option<Refusal>,
@@ -138,6 +141,7 @@ impl Shared {
         };
         Self {
             queue,
+            index,
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -163,6 +167,7 @@ impl Shared {
             sealed: state.notarized.sealed as u64,
             queue_records: queue_records as u64,
             queue_bytes: queue_bytes as u64,
+            index_failures: self.index.failures(),
             ..state.stats.clone()
         }
     }

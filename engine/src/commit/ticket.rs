@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ledgerstone_formats::hash::Hash;
+use ledgerstone_formats::ids::EntityId;
 use ledgerstone_formats::time::Timestamp;
 
 use crate::batch::{Batch, Receipt};
@@ -23,12 +24,23 @@ use crate::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Ticket(Arc<Slot>);
 
 /// What the writer found out about each record of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Placement {
     pub(crate) seq: u64,
     pub(crate) tseq: Option<u64>,
     pub(crate) rev: Option<u64>,
     pub(crate) hash: Hash,
+    /// Byte offset of its line in its segment.
+    pub(crate) offset: u32,
+    /// Of a record that was stored before.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// What a record that was stored before has of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) at: Timestamp,
+    pub(crate) id: EntityId,
 }
 
 /// A committed batch: receipts are put together on the waiter's thread.
@@ -47,10 +59,16 @@ impl Committed {
             .map(|(draft, placed)| Receipt {
                 seq: placed.seq,
                 tseq: placed.tseq,
-                id: draft.entry().id.clone(),
+                id: placed
+                    .stored
+                    .as_ref()
+                    .map_or(&draft.entry().id, |stored| &stored.id)
+                    .clone(),
                 rev: placed.rev,
                 hash: placed.hash,
-                at: self.at,
+                at: placed.stored.as_ref().map_or(self.at, |stored| stored.at),
+                key: draft.entry().key.clone(),
+                replayed: placed.stored.is_some(),
             })
             .collect()
     }

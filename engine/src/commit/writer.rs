@@ -10,13 +10,18 @@ use ledgerstone_formats::time::Timestamp;
 
 use crate::batch::Batch;
 use crate::clock::{BelievedClock, Clock};
-use crate::commit::counters::{Counters, NewKinds};
+use crate::commit::judge::Judged;
 use crate::commit::notary::Notary;
+use crate::commit::numbers::Numbers;
 use crate::commit::queue::{Order, Submission};
 use crate::commit::shared::{Published, SegmentInfo, Shared};
 use crate::commit::ticket::{Committed, Placement, Ticket};
 use crate::error::{Error, ErrorKind};
+use crate::index::keys::HashKey;
+use crate::index::memory::PageWriter;
+use crate::index::{Part, Posting};
 use crate::options::Options;
+use crate::read::snapshot::Lookups;
 use crate::segment::written::{WrittenGroup, kind_runs};
 use crate::storage::{Append, Lock, Storage};
 
@@ -31,10 +36,15 @@ pub struct Writer {
     /// Turned by the writer itself when there is no thread for it.
     pub(crate) notary: Option<Notary>,
     pub(crate) chain: ChainHead,
-    pub(crate) counters: Counters,
+    pub(crate) numbers: Numbers,
+    /// Batches that wait for the group before them to be durable.
+    pub(crate) held: Vec<Submission>,
+    pub(crate) lookups: Lookups,
     pub(crate) believed: BelievedClock,
     pub(crate) ended: Arc<Vec<SegmentInfo>>,
     pub(crate) active: Option<Active>,
+    /// The index of the segment that is written to.
+    pub(crate) pages: PageWriter,
     pub(crate) buffer: Vec<u8>,
     /// Held as long as anything can be written.
     pub(crate) _lock: Arc<dyn Lock>,
@@ -69,7 +79,11 @@ impl Writer {
         if self.shared.refusal().is_some() {
             return Step::Closed;
         }
-        let outcome = match self.shared.queue.take() {
+        let order = match std::mem::take(&mut self.held) {
+            held if held.is_empty() => self.shared.queue.take(),
+            held => Order::Commit(held),
+        };
+        let outcome = match order {
             Order::Commit(group) => self.commit(group).map(Step::Committed),
             Order::Seal => self.end_segment().map(|()| Step::Ended),
             Order::Idle => self
@@ -80,8 +94,18 @@ impl Writer {
         let outcome = outcome.and_then(|step| self.turn_notary(step == Step::Closed).map(|()| step));
         outcome.unwrap_or_else(|error| {
             self.shared.latch(&error);
+            self.refuse_held();
             Step::Closed
         })
+    }
+
+    /// Answers what waited for a group that has failed: nothing of it was written.
+    fn refuse_held(&mut self) {
+        if let Some(refusal) = self.shared.refusal() {
+            std::mem::take(&mut self.held)
+                .into_iter()
+                .for_each(|submission| refuse(submission, refusal.error()));
+        }
     }
 
     /// The chain as far as it is durable.
@@ -120,12 +144,12 @@ impl Writer {
     }
 
     /// Commits a group. An error is fatal: it comes only after something may have been written.
-    fn commit(&mut self, group: Vec<Submission>) -> Result<u64, Error> {
+    fn commit(&mut self, submissions: Vec<Submission>) -> Result<u64, Error> {
         if self.notary.is_none() {
             self.shared
                 .wait_for_late_head(self.clock.as_ref(), self.options.head_delay_max);
         }
-        let (group, records) = self.refuse_contradictions(group);
+        let (group, records) = self.judge_all(submissions);
         if records == 0 {
             return Ok(0);
         }
@@ -143,7 +167,7 @@ impl Writer {
         }
     }
 
-    fn commit_at(&mut self, group: Vec<Submission>, at: Timestamp, records: u32) -> Result<u64, Error> {
+    fn commit_at(&mut self, group: Vec<Judged>, at: Timestamp, records: u32) -> Result<u64, Error> {
         let placements = self.encode(&group, at, records);
         // Crash point 1: nothing is written.
         if let Err(error) = self.write() {
@@ -152,10 +176,16 @@ impl Writer {
             return Err(error);
         }
         // Crash point 3: the group is durable and nobody knows. The next open keeps it and says so.
+        self.index(&group, &placements);
         self.publish(Some(self.written(&group, at, &placements)));
         let mut placements = placements.into_iter();
-        for submission in group {
-            let placements = placements.by_ref().take(submission.batch.len()).collect();
+        for Judged { submission, replayed } in group {
+            let mut replayed = replayed.into_iter();
+            let each = (0..submission.batch.len()).filter_map(|_| {
+                let before = replayed.next().flatten();
+                before.or_else(|| placements.next())
+            });
+            let placements = each.collect();
             submission.reply.answer(Ok(Committed {
                 batch: submission.batch,
                 at,
@@ -165,36 +195,8 @@ impl Writer {
         Ok(u64::from(records))
     }
 
-    /// Answers batches that cannot be stored whatever the disk and the clock say; gives back the others.
-    fn refuse_contradictions(&self, group: Vec<Submission>) -> (Vec<Submission>, u32) {
-        let mut kept = Vec::with_capacity(group.len());
-        let mut kinds = NewKinds::default();
-        let mut records = 0;
-        for submission in group {
-            let refused = if submission.batch.is_cut_off() {
-                Some(Error::cut_off())
-            } else if kinds.contradict(&submission.batch, &self.counters) {
-                let message = "the kind's first record has no revision, so none of its records has one";
-                Some(Error::new(ErrorKind::Invalid, message))
-            } else {
-                None
-            };
-            match refused {
-                Some(error) => {
-                    self.shared.count_refused(submission.batch.len() as u64);
-                    refuse(submission, error);
-                }
-                None => {
-                    records += submission.batch.len();
-                    kept.push(submission);
-                }
-            }
-        }
-        (kept, u32::try_from(records).expect("the queue bounds a group"))
-    }
-
     /// All that has to hold before anything is written: room on the disk, a believable clock, a segment to write to.
-    fn prepare(&mut self, group: &[Submission]) -> Result<Timestamp, Prepared> {
+    fn prepare(&mut self, group: &[Judged]) -> Result<Timestamp, Prepared> {
         self.check_room(group)?;
         let at = self
             .believed
@@ -208,15 +210,15 @@ impl Writer {
     }
 
     /// The system's own records may use the reserve that producers' may not.
-    fn check_room(&self, group: &[Submission]) -> Result<(), Prepared> {
+    fn check_room(&self, group: &[Judged]) -> Result<(), Prepared> {
         let needed = group
             .iter()
-            .map(|submission| submission.batch.bytes() as u64)
+            .map(|judged| judged.submission.batch.bytes() as u64)
             .sum::<u64>();
         let is_system = |draft: &Draft| draft.entry().kind.is_system();
         if group
             .iter()
-            .all(|submission| submission.batch.drafts().iter().all(is_system))
+            .all(|judged| judged.submission.batch.drafts().iter().all(is_system))
         {
             return Ok(());
         }
@@ -252,21 +254,31 @@ impl Writer {
             || self.options.segment_by_month && first_at.year_month() != at.year_month()
     }
 
-    fn encode(&mut self, group: &[Submission], at: Timestamp, records: u32) -> Vec<Placement> {
+    fn encode(&mut self, group: &[Judged], at: Timestamp, records: u32) -> Vec<Placement> {
         let stamp = GroupStamp::new(at, records);
-        let drafts = group.iter().flat_map(|submission| submission.batch.drafts());
+        let segment_bytes = self.active.as_ref().map_or(0, |active| active.bytes);
+        let drafts = group.iter().flat_map(Judged::new_records).map(|(draft, _)| draft);
         self.buffer.clear();
         self.buffer
-            .reserve(group.iter().map(|submission| submission.batch.bytes()).sum());
+            .reserve(group.iter().map(|judged| judged.submission.batch.bytes()).sum());
         drafts
             .zip(0..)
             .map(|(draft, index)| {
                 let seq = self.chain.next_seq();
-                let Assigned { tseq, rev } = self.counters.assign(draft.entry());
+                let Assigned { tseq, rev } = self.numbers.assign(draft.entry());
+                let offset = segment_bytes + self.buffer.len() as u64;
                 let hash = self
                     .chain
                     .extend(draft, &stamp, index, Assigned { tseq, rev }, &mut self.buffer);
-                Placement { seq, tseq, rev, hash }
+                let offset = u32::try_from(offset).expect("a segment is shorter than 2^32 bytes");
+                Placement {
+                    seq,
+                    tseq,
+                    rev,
+                    hash,
+                    offset,
+                    stored: None,
+                }
             })
             .collect()
     }
@@ -297,8 +309,35 @@ impl Writer {
         Ok(())
     }
 
+    /// Makes the group's records ready to be found; readers pass over them until they are published.
+    fn index(&mut self, group: &[Judged], placements: &[Placement]) {
+        let mut grown = false;
+        let records = group.iter().flat_map(Judged::new_records);
+        for ((_, hashes), placement) in records.zip(placements) {
+            for hash in hashes {
+                grown |= self.pages.insert(Posting {
+                    hash: *hash,
+                    seq: placement.seq,
+                    offset: placement.offset,
+                });
+            }
+        }
+        if grown {
+            self.share_pages();
+        }
+    }
+
+    fn share_pages(&self) {
+        if let Some(active) = &self.active {
+            self.shared.index.put(Part::Memory {
+                first: active.first,
+                pages: self.pages.pages().clone(),
+            });
+        }
+    }
+
     /// The group that is in the buffer and, from now on, at the end of the segment.
-    fn written(&self, group: &[Submission], at: Timestamp, placements: &[Placement]) -> WrittenGroup {
+    fn written(&self, group: &[Judged], at: Timestamp, placements: &[Placement]) -> WrittenGroup {
         let active = self.active.as_ref().expect("`prepare` has begun a segment");
         WrittenGroup {
             segment: active.first,
@@ -307,7 +346,7 @@ impl Writer {
             crc32: crc32fast::hash(&self.buffer),
             at,
             leaves: placements.iter().map(|placement| placement.hash).collect(),
-            kinds: kind_runs(group.iter().flat_map(|submission| submission.batch.drafts())),
+            kinds: kind_runs(group.iter().flat_map(Judged::new_records).map(|(draft, _)| draft)),
         }
     }
 
@@ -357,6 +396,8 @@ impl Writer {
             first_at: None,
             file,
         });
+        self.pages = PageWriter::default();
+        self.share_pages();
         Ok(())
     }
 
@@ -377,7 +418,7 @@ impl Writer {
 
     /// Commits a record of the system before producers are let in.
     pub(crate) fn commit_system(&mut self, draft: Draft) -> Result<(), Error> {
-        let (ticket, submission) = submission(draft);
+        let (ticket, submission) = submission(draft, self.shared.index.key());
         self.commit(vec![submission])?;
         ticket.wait().map(|_| ())
     }
@@ -386,21 +427,21 @@ impl Writer {
     pub(crate) fn commit_clock_step(&mut self, draft: Draft, at: Timestamp) -> Result<(), Error> {
         self.end_segment()?;
         self.begin_segment()?;
-        let (ticket, submission) = submission(draft);
-        self.commit_at(vec![submission], at, 1)?;
+        let (ticket, submission) = submission(draft, self.shared.index.key());
+        let judged = Judged {
+            submission,
+            replayed: Vec::new(),
+        };
+        self.commit_at(vec![judged], at, 1)?;
         ticket.wait().map(|_| ())
     }
 }
 
-fn submission(draft: Draft) -> (Ticket, Submission) {
+fn submission(draft: Draft, key: &HashKey) -> (Ticket, Submission) {
     let (ticket, reply) = Ticket::pair();
-    (
-        ticket,
-        Submission {
-            batch: Batch::from(draft),
-            reply,
-        },
-    )
+    let mut batch = Batch::from(draft);
+    batch.hash_keys(key);
+    (ticket, Submission { batch, reply })
 }
 
 /// Why a group is not written.
@@ -417,13 +458,13 @@ impl Prepared {
     }
 }
 
-fn answer_all(group: Vec<Submission>, error: impl Fn() -> Error) {
+fn answer_all(group: Vec<Judged>, error: impl Fn() -> Error) {
     group
         .into_iter()
-        .for_each(|submission| refuse(submission, error()));
+        .for_each(|judged| refuse(judged.submission, error()));
 }
 
-fn refuse(submission: Submission, error: Error) {
+pub(crate) fn refuse(submission: Submission, error: Error) {
     submission.batch.break_stream();
     submission.reply.answer(Err(error));
 }

@@ -1,5 +1,7 @@
 //! Reading. Changes nothing, needs no lock, and never shows a record that is not whole.
 
+pub(crate) mod lookup;
+mod open_segments;
 pub(crate) mod reader;
 pub(crate) mod scan;
 pub(crate) mod seek;

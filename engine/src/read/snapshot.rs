@@ -1,13 +1,35 @@
 //! The durable records of one moment.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ledgerstone_formats::ids::{Kind, Tenant};
 
 use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::Error;
+use crate::index::Index;
+use crate::index::load::{SealedSpan, load};
+use crate::ledger::read_seal;
+use crate::read::open_segments::OpenSegments;
 use crate::read::scan::Scan;
 use crate::storage::Storage;
+
+/// What the snapshots of an open ledger share.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookups {
+    /// Set while the ledger is written to.
+    index: Arc<OnceLock<Arc<Index>>>,
+    files: Arc<OpenSegments>,
+}
+
+impl Lookups {
+    /// `index` is none for a ledger that is open for reading only.
+    pub(crate) fn new(storage: &Arc<dyn Storage>, index: Option<&Arc<Index>>) -> Self {
+        Self {
+            index: Arc::new(index.map_or_else(OnceLock::new, |index| Arc::clone(index).into())),
+            files: Arc::new(OpenSegments::new(Arc::clone(storage))),
+        }
+    }
+}
 
 /// Whose records a read may see. Every read has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +43,11 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Where a record with this tenant belongs.
+    pub fn of(tenant: Option<&Tenant>) -> Self {
+        tenant.map_or(Self::Untenanted, |tenant| Self::Tenant(tenant.clone()))
+    }
+
     /// Whether a record with this tenant is in the scope.
     pub fn admits(&self, tenant: Option<&str>) -> bool {
         match self {
@@ -59,10 +86,13 @@ impl Selection {
 /// What was durable, in whole groups, when it was taken. Later records do not appear in it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    storage: Arc<dyn Storage>,
+    pub(super) storage: Arc<dyn Storage>,
     segments: Arc<Vec<SegmentInfo>>,
     size: u64,
     head_size: Option<u64>,
+    /// Of the ledger that this process writes to; else made when it is first asked.
+    index: Arc<OnceLock<Arc<Index>>>,
+    pub(super) files: Arc<OpenSegments>,
 }
 
 impl Snapshot {
@@ -73,10 +103,12 @@ impl Snapshot {
         head_size: Option<u64>,
     ) -> Self {
         Self {
+            files: Arc::new(OpenSegments::new(Arc::clone(&storage))),
             storage,
             segments: Arc::new(segments),
             size,
             head_size,
+            index: Arc::default(),
         }
     }
 
@@ -84,6 +116,7 @@ impl Snapshot {
         storage: Arc<dyn Storage>,
         published: &Published,
         notarized: &Notarized,
+        lookups: &Lookups,
     ) -> Self {
         let mut segments = published.ended.to_vec();
         segments
@@ -91,12 +124,33 @@ impl Snapshot {
             .take(notarized.sealed)
             .for_each(|info| info.sealed = true);
         segments.extend(published.active);
-        Self::new(
-            storage,
-            segments,
-            published.chain.next_seq(),
-            Some(notarized.head_size),
-        )
+        Self {
+            index: Arc::clone(&lookups.index),
+            files: Arc::clone(&lookups.files),
+            ..Self::new(
+                storage,
+                segments,
+                published.chain.next_seq(),
+                Some(notarized.head_size),
+            )
+        }
+    }
+
+    /// The index, made from sidecars and lines where this process does not write to the ledger.
+    pub(super) fn index(&self) -> Result<Arc<Index>, Error> {
+        if let Some(index) = self.index.get() {
+            return Ok(Arc::clone(index));
+        }
+        let sealed = self.segments.iter().take_while(|segment| segment.sealed);
+        let spans = sealed.map_while(|segment| {
+            // A seal that cannot be read is passed over: the lines are there.
+            read_seal(self.storage.as_ref(), segment.first)
+                .ok()
+                .map(|seal| SealedSpan::of(&seal))
+        });
+        let spans: Vec<SealedSpan> = spans.collect();
+        let loaded = load(self.storage.as_ref(), &self.segments, &spans)?;
+        Ok(Arc::clone(self.index.get_or_init(|| Arc::new(loaded.index))))
     }
 
     /// Records that can be read: the sequence numbers below it.

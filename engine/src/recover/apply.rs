@@ -12,14 +12,17 @@ use serde::Serialize;
 
 use crate::clock::{BelievedClock, Clock};
 use crate::commit::notary::{Notary, Seat};
+use crate::commit::numbers::Numbers;
 use crate::commit::queue::Queue;
 use crate::commit::shared::{Notarized, Published, Shared};
 use crate::commit::writer::{Active, Writer};
 use crate::draft::{Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::index::store::store;
 use crate::keystore::KeyStore;
 use crate::options::{ClockWord, Options};
+use crate::read::snapshot::Lookups;
 use crate::recover::copies::copy_digest;
 use crate::recover::heads::Source;
 use crate::recover::plan::Plan;
@@ -213,9 +216,22 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
     };
     let mut ended = plan.segments.clone();
     let active = plan.last_is_active.then(|| ended.pop()).flatten();
+    let loaded = plan.loaded.take().expect("a plan without findings has its index");
+    let index = Arc::new(loaded.index);
+    for (first, bytes) in &loaded.rebuilt {
+        store(means.storage.as_ref(), &index, *first, bytes);
+    }
     let audit = plan.notary_start.clone();
     let (storage, keys) = (Arc::clone(&means.storage), Arc::clone(&means.keys));
-    let notary = Notary::new(storage, keys, seat, audit, plan.prev_seal, done.clone());
+    let notary = Notary::new(
+        storage,
+        keys,
+        seat,
+        Arc::clone(&index),
+        audit,
+        plan.prev_seal,
+        done.clone(),
+    );
     let active_file = active
         .map(|info| {
             let name = FileName::Segment(info.first);
@@ -240,16 +256,19 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         active,
     };
     Ok(Writer {
-        shared: Arc::new(Shared::new(queue, published, done, None)),
+        shared: Arc::new(Shared::new(queue, Arc::clone(&index), published, done, None)),
         storage: Arc::clone(&means.storage),
         clock: Arc::clone(&means.clock),
         options: options.clone(),
         notary: Some(notary),
         chain,
-        counters: std::mem::take(&mut plan.counters),
+        numbers: Numbers::default(),
+        held: Vec::new(),
+        lookups: Lookups::new(&means.storage, Some(&index)),
         believed,
         ended,
         active: active_file,
+        pages: loaded.active,
         buffer: Vec::new(),
         _lock: Arc::clone(&means.lock),
     })

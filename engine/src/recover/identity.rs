@@ -124,6 +124,7 @@ fn remains(storage: &dyn Storage, listing: &Listing) -> io::Result<Remains> {
             FileName::Checkpoint
             | FileName::Head
             | FileName::Identity
+            | FileName::Index(_)
             | FileName::Lock
             | FileName::Quarantine(_) => {}
         }

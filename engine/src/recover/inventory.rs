@@ -68,7 +68,11 @@ impl Inventory {
                 }),
                 FileName::Seal(first) => seals.push(first),
                 FileName::Quarantine(name) => inventory.quarantine.push(name),
-                FileName::Checkpoint | FileName::Head | FileName::Identity | FileName::Lock => {}
+                FileName::Checkpoint
+                | FileName::Head
+                | FileName::Identity
+                | FileName::Index(_)
+                | FileName::Lock => {}
             }
         }
         // A directory or a pipe under a seal's name.

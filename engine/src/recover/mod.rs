@@ -8,6 +8,7 @@ mod inventory;
 mod plan;
 mod planner;
 mod tail;
+mod unrecorded;
 
 pub(crate) use heads::head_name;
 pub(crate) use identity::{is_genesis, read_identity};

@@ -8,10 +8,10 @@ use ledgerstone_formats::records::system::Genesis;
 use serde::Serialize;
 
 use crate::clock::{BelievedClock, SystemClock};
-use crate::commit::counters::Counters;
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::index::load::{Loaded, SealedSpan};
 use crate::keystore::KeyStore;
 use crate::options::Options;
 use crate::recover::apply::seat;
@@ -65,9 +65,12 @@ pub struct Plan {
     pub(crate) audit: Audit,
     /// Every segment with the bytes of its whole groups.
     pub(crate) segments: Vec<SegmentInfo>,
+    /// What the seals say of those that are sealed, which come first.
+    pub(crate) sealed: Vec<SealedSpan>,
     /// Whether the last of them is appended to.
     pub(crate) last_is_active: bool,
-    pub(crate) counters: Counters,
+    /// The index; none where anything is damaged.
+    pub(crate) loaded: Option<Loaded>,
     /// Why nothing of it could be done now.
     pub(crate) obstacle: Option<String>,
 }

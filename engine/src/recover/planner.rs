@@ -2,17 +2,16 @@
 
 use std::collections::HashSet;
 
-use ledgerstone_formats::chain::ChainHead;
 use ledgerstone_formats::checkpoint::VerifierKey;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
-use ledgerstone_formats::record::{NewerRecord, Record, RecordError, whole_line_within};
-use ledgerstone_formats::records::system::{self, Genesis};
+use ledgerstone_formats::record::{NewerRecord, RecordError, whole_line_within};
+use ledgerstone_formats::records::system::Genesis;
 
-use crate::commit::counters::Counters;
 use crate::commit::shared::SegmentInfo;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::index::load::{SealedSpan, load};
 use crate::keystore::KeyStore;
 use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::Options;
@@ -20,6 +19,7 @@ use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::Heads;
 use crate::recover::identity::is_genesis;
 use crate::recover::plan::{Adopted, Plan, TornTail};
+use crate::recover::unrecorded::unrecorded;
 use crate::recover::{Inventory, Tail, classify};
 use crate::segment::audit::{Audit, LineError};
 use crate::segment::lines::{LineReader, Piece};
@@ -86,8 +86,9 @@ impl<'a> Planner<'a> {
             prev_seal,
             audit: start,
             segments: Vec::new(),
+            sealed: Vec::new(),
             last_is_active: false,
-            counters: Counters::default(),
+            loaded: None,
             obstacle: None,
         };
         Ok(Self {
@@ -109,11 +110,25 @@ impl<'a> Planner<'a> {
             self.compare_with_heads();
         }
         if self.plan.findings.is_empty() {
-            self.count()?;
+            self.load_index()?;
             let foreign = leave_out_foreign(self.storage, &mut self.plan.unrecorded);
             self.plan.heads.notes.extend(foreign);
         }
         Ok(self.plan)
+    }
+
+    fn load_index(&mut self) -> Result<(), Error> {
+        let loaded = match load(self.storage, &self.plan.segments, &self.plan.sealed) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.plan.findings.extend(error.findings().iter().cloned());
+                return Ok(());
+            }
+            loaded => loaded?,
+        };
+        let quarantine = &self.inventory.quarantine;
+        self.plan.unrecorded = unrecorded(self.storage, &self.plan.segments, &loaded.index, quarantine)?;
+        self.plan.loaded = Some(loaded);
+        Ok(())
     }
 
     fn check_lengths(&mut self) {
@@ -126,6 +141,7 @@ impl<'a> Planner<'a> {
                 bytes: sealed.seal.bytes,
                 sealed: true,
             });
+            self.plan.sealed.push(SealedSpan::of(&sealed.seal));
             if len != sealed.seal.bytes {
                 let code = if len < sealed.seal.bytes {
                     Code::Truncated
@@ -357,74 +373,6 @@ impl<'a> Planner<'a> {
             }
         }
     }
-
-    /// Reads every header for the counters, and believes it only with its hash and its place in the chain: what a
-    /// counter is given here stands in new records for ever. The index sidecars of the find issue make this
-    /// unnecessary.
-    fn count(&mut self) -> Result<(), Error> {
-        let mut recorded = HashSet::new();
-        let mut chain = ChainHead::new();
-        for info in self.plan.segments.clone() {
-            if let Err(finding) = self.count_segment(&info, &mut chain, &mut recorded)? {
-                self.plan.findings.push(finding);
-                return Ok(());
-            }
-        }
-        let unrecorded = self
-            .inventory
-            .quarantine
-            .iter()
-            .filter(|name| !recorded.contains(&name.to_string()));
-        self.plan.unrecorded = unrecorded.cloned().collect();
-        Ok(())
-    }
-
-    fn count_segment(
-        &mut self,
-        info: &SegmentInfo,
-        chain: &mut ChainHead,
-        recorded: &mut HashSet<String>,
-    ) -> Result<Result<(), Finding>, Error> {
-        let file = FileName::Segment(info.first);
-        let unreadable = |error| Error::io("a segment cannot be read", error).in_file(file.clone());
-        let mut reader = LineReader::open(self.storage, info.first, 0, info.bytes).map_err(unreadable)?;
-        let mut line = 0;
-        while let Some(piece) = reader.next_piece().map_err(unreadable)? {
-            line += 1;
-            let (offset, checked) = match piece {
-                Piece::Line { offset, bytes } => (offset, check_header(bytes, chain, line == 1)),
-                Piece::Rest { offset, .. } => (offset, Err("no line ends here".to_owned())),
-            };
-            let record = match checked {
-                Ok(record) => record,
-                Err(cause) => {
-                    let damage = Finding::new(Code::Altered, cause).in_file(file);
-                    return Ok(Err(damage.at_seq(chain.next_seq()).at_line(line, offset)));
-                }
-            };
-            // A counter that is wrong is a finding of `verify`, and keeps no ledger from opening.
-            self.plan.counters.observe(&record.header).ok();
-            if record.header.kind == system::RECOVERY {
-                recorded.insert(record.header.id.into_owned());
-            }
-        }
-        let sealed = self
-            .inventory
-            .sealed()
-            .iter()
-            .find(|found| found.first == info.first);
-        let expected = sealed
-            .and_then(|found| found.seal.as_ref())
-            .map(|found| found.seal.last_hash);
-        if let Some(expected) = expected.filter(|expected| *expected != chain.last_hash()) {
-            let cause = "the records hold together, and are not those that the seal was made for";
-            let found = Finding::new(Code::Rewritten, cause)
-                .in_file(file)
-                .at_seq(info.first);
-            return Ok(Err(found.hashes(expected, chain.last_hash())));
-        }
-        Ok(Ok(()))
-    }
 }
 
 /// Why reading a segment stopped.
@@ -435,19 +383,6 @@ enum LineStop {
     Unfinished {
         replaced: bool,
     },
-}
-
-fn check_header<'a>(
-    line: &'a [u8],
-    chain: &mut ChainHead,
-    begins_segment: bool,
-) -> Result<Record<'a>, String> {
-    let record = Record::parse(line).map_err(|error| error.to_string())?;
-    record.check_header_hash().map_err(|error| error.to_string())?;
-    chain
-        .check(&record, begins_segment)
-        .map_err(|error| error.to_string())?;
-    Ok(record)
 }
 
 /// What kind of bytes reading stopped at.

@@ -17,7 +17,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with, statvfs};
 use rustix::io::Errno;
 
 use super::files::{Entry, Files, Handle};
-use super::{FileError, Lock};
+use super::{FileError, Lock, Mapped};
 
 /// How often a lock that only askers hold is tried again: each holds it for microseconds.
 const LOCK_TRIES_MAX: u32 = 10_000;
@@ -263,6 +263,10 @@ impl Handle for File {
     fn forbid_writing(&self) -> io::Result<()> {
         let mode = self.metadata()?.permissions().mode();
         self.set_permissions(Permissions::from_mode(mode & !0o222))
+    }
+
+    fn map(&self) -> io::Result<Mapped> {
+        Mapped::of_file(self)
     }
 }
 

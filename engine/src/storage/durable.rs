@@ -12,7 +12,7 @@ use ledgerstone_formats::names::{DIRS, FileName, QUARANTINE_DIR, QuarantineName,
 use super::files::Files;
 use super::listing::list;
 use super::open_file::OpenFile;
-use super::{Append, FileError, Listing, Lock, ReadAt, Storage};
+use super::{Append, FileError, Listing, Lock, Mapped, ReadAt, Storage};
 
 /// Longest text that is read from LOCK.
 const HOLDER_BYTES_MAX: usize = 4_096;
@@ -88,6 +88,20 @@ impl<F: Files> Storage for F {
         match name {
             FileName::Checkpoint | FileName::Head => replace(self, &path_of(name), bytes, PUBLISHED_MODE),
             _ => Err(not_allowed(self, "replace", name)),
+        }
+    }
+
+    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
+        match name {
+            FileName::Index(_) => replace(self, &path_of(name), bytes, PUBLISHED_MODE),
+            _ => Err(not_allowed(self, "replace", name)),
+        }
+    }
+
+    fn map(&self, name: &FileName) -> io::Result<Mapped> {
+        match name {
+            FileName::Index(_) => OpenFile::open(self, &path_of(name), false)?.map(),
+            _ => Err(not_allowed(self, "map", name)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::Lock;
+use super::{Lock, Mapped};
 
 /// One directory tree. Paths are relative to it; the empty path is the directory itself.
 pub(crate) trait Files: fmt::Debug + Send + Sync {
@@ -71,4 +71,6 @@ pub(crate) trait Handle: fmt::Debug + Send + Sync {
     /// True when its permissions let nobody write to it.
     fn is_read_only(&self) -> io::Result<bool>;
     fn forbid_writing(&self) -> io::Result<()>;
+    /// All bytes, of a file that nobody writes to.
+    fn map(&self) -> io::Result<Mapped>;
 }

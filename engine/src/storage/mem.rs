@@ -11,7 +11,7 @@ use ledgerstone_formats::names::{DIRS, FileName, QuarantineName};
 
 use super::files::Entry;
 use super::listing::Collected;
-use super::{Append, FileError, Listing, Lock, ReadAt, Storage};
+use super::{Append, FileError, Listing, Lock, Mapped, ReadAt, Storage};
 
 /// Bytes that a new one has room for.
 const FREE_BYTES_DEFAULT: u64 = 1 << 40;
@@ -108,6 +108,16 @@ impl State {
             Ok(len) if len <= file.bytes.len() => Ok((file, len)),
             _ => Err(wrong_len("write to", &path, file.bytes.len(), len)),
         }
+    }
+
+    fn replace(&mut self, path: String, bytes: &[u8]) -> io::Result<()> {
+        self.take(&path, bytes)?;
+        let contents = Contents {
+            bytes: bytes.to_vec(),
+            read_only: true,
+        };
+        self.files.insert(path, contents);
+        Ok(())
     }
 
     fn take(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -253,16 +263,22 @@ impl Storage for Mem {
         let (FileName::Checkpoint | FileName::Head) = name else {
             return Err(not_allowed("replace", name));
         };
-        let (path, mut state) = (name.to_string(), self.state());
-        state.take(&path, bytes)?;
-        state.files.insert(
-            path,
-            Contents {
-                bytes: bytes.to_vec(),
-                read_only: true,
-            },
-        );
-        Ok(())
+        self.state().replace(name.to_string(), bytes)
+    }
+
+    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
+        let FileName::Index(_) = name else {
+            return Err(not_allowed("replace", name));
+        };
+        self.state().replace(name.to_string(), bytes)
+    }
+
+    fn map(&self, name: &FileName) -> io::Result<Mapped> {
+        let FileName::Index(_) = name else {
+            return Err(not_allowed("map", name));
+        };
+        let bytes = self.state().file(&name.to_string())?.bytes.clone();
+        Ok(Mapped::from(bytes))
     }
 
     fn quarantine(&self, segment: u64, keep: u64) -> io::Result<QuarantineName> {

@@ -13,11 +13,13 @@ pub(crate) mod durable;
 mod error;
 pub(crate) mod files;
 mod listing;
+mod mapped;
 pub mod mem;
 pub(crate) mod open_file;
 pub mod sim;
 
 pub use error::FileError;
+pub use mapped::Mapped;
 
 /// Names in [`Listing::unknown`]; a later version's segments are named beyond it.
 pub const UNKNOWN_NAMES_MAX: usize = 1_000;
@@ -62,6 +64,12 @@ pub trait Storage: fmt::Debug + Send + Sync {
 
     /// Replaces `checkpoint` or `head`, whole or not at all.
     fn replace_head(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
+
+    /// Replaces a sidecar, whole or not at all. It is derived from the segments, and can be made again at any time.
+    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
+
+    /// The bytes of a sidecar, mapped where the file system can.
+    fn map(&self, name: &FileName) -> io::Result<Mapped>;
 
     /// Saves the bytes of a segment from `keep` to its end in `quarantine/`, then cuts them off and syncs the segment.
     /// Nothing is cut unless the copy is durable. When the copy is there already and the bytes are gone, that is

@@ -6,7 +6,7 @@ use std::path::Path;
 use ledgerstone_formats::limits::SEGMENT_BYTES_MAX;
 
 use super::files::{Files, Handle};
-use super::{Append, FileError, ReadAt};
+use super::{Append, FileError, Mapped, ReadAt};
 
 /// Bytes that are compared, settled or looked at in one piece.
 const PIECE_BYTES: usize = 1 << 20;
@@ -125,6 +125,10 @@ impl OpenFile {
             return Err(self.wrong_len("read", from + read as u64, to));
         }
         Ok(bytes)
+    }
+
+    pub(crate) fn map(&self) -> io::Result<Mapped> {
+        self.handle.map().map_err(|e| self.error("map", e))
     }
 
     pub(crate) fn truncate(&self, len: u64) -> io::Result<()> {

@@ -3,6 +3,8 @@
 
 mod blocks;
 mod conclude;
+mod counters;
+mod indexes;
 mod receipts;
 mod report;
 mod segments;

@@ -6,7 +6,7 @@ use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
 use ledgerstone_formats::records::system::{self, Genesis};
 
-use crate::commit::counters::Counters;
+use crate::commit::shared::SegmentInfo;
 use crate::finding::{Code, Finding};
 use crate::recover::heads::Heads;
 use crate::recover::{Found, Inventory, SealFound, is_genesis};
@@ -14,6 +14,8 @@ use crate::segment::audit::Audit;
 use crate::segment::lines::LineReader;
 use crate::storage::Storage;
 use crate::verify::blocks::{Block, Pool};
+use crate::verify::counters::Counters;
+use crate::verify::indexes::check_sidecar;
 use crate::verify::report::{Progress, Report, VerifyOptions};
 
 pub(crate) struct Walk<'a> {
@@ -142,6 +144,15 @@ impl<'a> Walk<'a> {
         let clean = known && whole && self.report.findings_total == before;
         if let Some(seal) = &found.seal {
             self.compare_with_seal(found, seal, clean, newer.is_some());
+            // What a newer version indexed cannot be told.
+            if clean && newer.is_none() && self.report.findings_total == before {
+                let segment = SegmentInfo {
+                    first: found.first,
+                    bytes: len,
+                    sealed: true,
+                };
+                self.report.extend(check_sidecar(self.storage, &segment));
+            }
         }
         self.report.extend(newer);
         self.resume_after(found);

@@ -1,7 +1,7 @@
 //! Pages that leave the cache between two looks at them: what was read before settling is not what is on the medium.
 
 use ledgerstone_engine::storage::sim::Fault;
-use ledgerstone_engine::storage::{Append, Listing, Lock, ReadAt};
+use ledgerstone_engine::storage::{Append, Listing, Lock, Mapped, ReadAt};
 use ledgerstone_engine::{Code, ErrorKind};
 use ledgerstone_formats::names::QuarantineName;
 
@@ -55,6 +55,14 @@ impl Storage for Forgetful {
 
     fn quarantine(&self, segment: u64, keep: u64) -> io::Result<QuarantineName> {
         self.0.quarantine(segment, keep)
+    }
+
+    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
+        self.0.replace_derived(name, bytes)
+    }
+
+    fn map(&self, name: &FileName) -> io::Result<Mapped> {
+        self.0.map(name)
     }
 
     fn trim_filler(&self, segment: u64, len: u64) -> io::Result<()> {

@@ -33,8 +33,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ledgerstone_formats::limits::SECTOR_BYTES;
 use ledgerstone_formats::names::{FileName, TEMP_SUFFIX};
 
-use super::Lock;
 use super::files::{Entry, Files, Handle};
+use super::{Lock, Mapped};
 
 mod faults;
 mod file;
@@ -458,6 +458,14 @@ impl Handle for SimHandle {
             fs.file_mut(self.inode)?.forbid_writing();
             Ok(())
         })
+    }
+
+    /// A copy: what happens to the medium later does not show in it, as in pages that stay in the cache.
+    fn map(&self) -> io::Result<Mapped> {
+        let mut bytes = vec![0; index(self.len()?)?];
+        let read = self.read_at(0, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(Mapped::from(bytes))
     }
 }
 

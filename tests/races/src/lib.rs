@@ -3,47 +3,49 @@
 //!
 //! Only `sync` is another. What the engine's library names, this one names too.
 
-#[path = "../../engine/src/batch.rs"]
+#[path = "../../../engine/src/batch.rs"]
 mod batch;
-#[path = "../../engine/src/clock.rs"]
+#[path = "../../../engine/src/clock.rs"]
 pub mod clock;
-#[path = "../../engine/src/commit/mod.rs"]
+#[path = "../../../engine/src/commit/mod.rs"]
 mod commit;
-#[path = "../../engine/src/create.rs"]
+#[path = "../../../engine/src/create.rs"]
 mod create;
-#[path = "../../engine/src/draft.rs"]
+#[path = "../../../engine/src/draft.rs"]
 mod draft;
-#[path = "../../engine/src/entropy.rs"]
+#[path = "../../../engine/src/entropy.rs"]
 mod entropy;
-#[path = "../../engine/src/error.rs"]
+#[path = "../../../engine/src/error.rs"]
 mod error;
-#[path = "../../engine/src/finding.rs"]
+#[path = "../../../engine/src/finding.rs"]
 mod finding;
-#[path = "../../engine/src/holder.rs"]
+#[path = "../../../engine/src/holder.rs"]
 mod holder;
-#[path = "../../engine/src/keystore.rs"]
+#[path = "../../../engine/src/index/mod.rs"]
+mod index;
+#[path = "../../../engine/src/keystore.rs"]
 pub mod keystore;
-#[path = "../../engine/src/ledger.rs"]
+#[path = "../../../engine/src/ledger.rs"]
 mod ledger;
-#[path = "../../engine/src/limits.rs"]
+#[path = "../../../engine/src/limits.rs"]
 mod limits;
-#[path = "../../engine/src/options.rs"]
+#[path = "../../../engine/src/options.rs"]
 mod options;
-#[path = "../../engine/src/read/mod.rs"]
+#[path = "../../../engine/src/read/mod.rs"]
 mod read;
-#[path = "../../engine/src/recover/mod.rs"]
+#[path = "../../../engine/src/recover/mod.rs"]
 pub mod recover;
-#[path = "../../engine/src/segment/mod.rs"]
+#[path = "../../../engine/src/segment/mod.rs"]
 mod segment;
-#[path = "../../engine/src/stats.rs"]
+#[path = "../../../engine/src/stats.rs"]
 mod stats;
-#[path = "../../engine/src/storage/mod.rs"]
+#[path = "../../../engine/src/storage/mod.rs"]
 pub mod storage;
 mod sync;
-#[path = "../../engine/src/verify/mod.rs"]
+#[path = "../../../engine/src/verify/mod.rs"]
 pub mod verify;
 
-pub use batch::{Batch, Receipt, Stream};
+pub use batch::{Batch, Precondition, Receipt, Stream, Target};
 pub use commit::queue::Ready;
 pub use commit::shared::SegmentInfo;
 pub use commit::ticket::Ticket;
@@ -53,6 +55,7 @@ pub use error::{Error, ErrorKind};
 pub use finding::{Code, Finding};
 pub use ledger::{Ledger, LedgerIdentity, Recovered};
 pub use options::{ClockWord, Options};
+pub use read::lookup::{By, Lookup, Matches, Order, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page};
 pub use read::reader::Reader;
 pub use read::scan::{Scan, StoredLine};
 pub use read::snapshot::{Scope, Selection, Snapshot};

@@ -1,16 +1,11 @@
 //! The counters of the ledger: places within tenants, revisions, keys.
 //!
-//! Held in memory and rebuilt by reading every header at open, so both grow with the ledger. The index sidecars of the
-//! find issue replace this map: then open reads nothing that is sealed.
+//! Held in memory, so that it grows with the tenants, ids and keys of the ledger.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use ledgerstone_formats::chain::Counters as Assigned;
-use ledgerstone_formats::draft::{Draft, Entry, Revisions};
 use ledgerstone_formats::header::Header;
-
-use crate::batch::Batch;
 
 /// What comes next for each tenant, kind, id and key.
 #[derive(Debug, Default)]
@@ -63,24 +58,6 @@ impl fmt::Display for CounterError {
 }
 
 impl Counters {
-    /// The counters of a record about to be stored.
-    pub(crate) fn assign(&mut self, entry: &Entry) -> Assigned {
-        let tseq = entry
-            .tenant
-            .as_ref()
-            .map(|tenant| self.next_in_tenant(tenant.as_str()));
-        let counted = self.counts_revisions(entry.kind.as_str(), entry.revisions == Revisions::Counted);
-        let rev = counted.then(|| {
-            let tenant = entry.tenant.as_ref().map(|tenant| tenant.as_str().into());
-            self.next_revision((entry.kind.as_str().into(), tenant, entry.id.as_str().into()))
-        });
-        if let Some(key) = &entry.key {
-            let tenant = entry.tenant.as_ref().map(|tenant| tenant.as_str().into());
-            self.keys.insert((tenant, key.as_str().into()));
-        }
-        Assigned { tseq, rev }
-    }
-
     /// Takes in a stored record and says whether its counters are what they have to be. Goes on from what is stored.
     pub(crate) fn observe(&mut self, header: &Header<'_>) -> Result<(), CounterError> {
         let mut verdict = Ok(());
@@ -145,28 +122,6 @@ impl Counters {
         let last = self.revisions.entry(entity).or_insert(0);
         *last += 1;
         *last
-    }
-}
-
-/// Kinds that begin with the group being built, and whether they count revisions.
-#[derive(Debug, Default)]
-pub(crate) struct NewKinds(HashMap<Box<str>, bool>);
-
-impl NewKinds {
-    /// Whether a batch asks for revisions of a kind that began without; if not, its new kinds are taken in.
-    pub(crate) fn contradict(&mut self, batch: &Batch, counters: &Counters) -> bool {
-        let mut new: HashMap<&str, bool> = HashMap::new();
-        for entry in batch.drafts().iter().map(Draft::entry) {
-            let (kind, counted) = (entry.kind.as_str(), entry.revisions == Revisions::Counted);
-            let began = counters.kinds.get(kind).or_else(|| self.0.get(kind)).copied();
-            let began = began.unwrap_or_else(|| *new.entry(kind).or_insert(counted));
-            if counted && !began {
-                return true;
-            }
-        }
-        self.0
-            .extend(new.into_iter().map(|(kind, counted)| (kind.into(), counted)));
-        false
     }
 }
 
