@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use checking::{Checkpoint, Demo, Inspect, Recover, Seal, Stat, Verify};
-pub(crate) use reading::{Get, Scan, Tail};
+pub(crate) use reading::{Find, Get, History, Latest, Part, Scan, Tail};
 pub(crate) use writing::{Append, Init, Members};
 
 use crate::config::{Age, Size};
@@ -130,6 +130,12 @@ pub(crate) enum Command {
     Append(Append),
     /// Print one record
     Get(Get),
+    /// Print the newest record about a thing
+    Latest(Latest),
+    /// Print all records about a thing
+    History(History),
+    /// Print the records that share a correlation id
+    Find(Find),
     /// Print records in order
     Scan(Scan),
     /// Print the last records, and those that come

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ledgerstone_engine::Scope;
-use ledgerstone_formats::ids::{Kind, Tenant};
+use ledgerstone_formats::ids::{Correlation, EntityId, Kind, Tenant};
 
 /// Arguments of `get`.
 #[derive(Debug, Args)]
@@ -93,4 +93,98 @@ pub(crate) struct Tail {
     pub(crate) kind: Option<Kind>,
     #[command(flatten)]
     pub(crate) scoped: Scoped,
+}
+
+/// Whose records a lookup is about, and how they are printed.
+#[derive(Debug, Args)]
+pub(crate) struct Owned {
+    /// The tenant that the records belong to; those without a tenant unless it is given
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<Tenant>,
+    /// Print the bodies alone, byte for byte as they came in
+    #[arg(long)]
+    pub(crate) body: bool,
+}
+
+impl Owned {
+    /// The scope of a lookup: one tenant's records, or those of nobody, never all.
+    pub(crate) fn scope(&self) -> Scope {
+        self.tenant.clone().map_or(Scope::Untenanted, Scope::Tenant)
+    }
+}
+
+/// Which of the records that a lookup finds.
+#[derive(Debug, Args)]
+pub(crate) struct Part {
+    /// Only records stored at this time or later: RFC 3339, a date, or -2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Only records stored before this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+    /// Begin after this sequence number, the last one seen
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<u64>,
+    /// Stop after so many records
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print how many there are, not the records
+    #[arg(long, conflicts_with = "body")]
+    pub(crate) count: bool,
+}
+
+/// Arguments of `latest`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone latest specs --kind persona_spec --tenant acme reviewer
+  ledgerstone latest specs --kind persona_spec --tenant acme reviewer --as-of 2026-06-30 --body")]
+pub(crate) struct Latest {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// The thing that the record is about
+    pub(crate) id: EntityId,
+    /// The kind of record
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// As it was at this sequence number or time
+    #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true)]
+    pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone history specs --kind persona_spec --tenant acme reviewer
+  ledgerstone history specs --kind persona_spec --tenant acme reviewer --count")]
+pub(crate) struct History {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// The thing that the records are about
+    pub(crate) id: EntityId,
+    /// The kind of record
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Kind,
+    #[command(flatten)]
+    pub(crate) part: Part,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
+}
+
+/// Arguments of `find`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ledgerstone find audit --tenant acme --corr req-7
+  ledgerstone find audit --corr 0192f3a8 --since -2h --body")]
+pub(crate) struct Find {
+    /// The ledger's directory
+    pub(crate) dir: PathBuf,
+    /// The correlation id that the records share
+    #[arg(long, value_name = "ID")]
+    pub(crate) corr: Correlation,
+    #[command(flatten)]
+    pub(crate) part: Part,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ledgerstone_formats::ids::{IdError, Kind, Tenant};
+use ledgerstone_formats::ids::{IdError, IdempotencyKey, Kind, Tenant};
 use ledgerstone_formats::limits::GROUP_RECORDS_MAX;
 use ledgerstone_formats::pointer::Pointer;
 
@@ -31,7 +31,7 @@ pub(crate) struct Init {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ledgerstone append audit events.jsonl.gz --kind audit_entry --tenant-at /account --id-at /eventID
-  service | ledgerstone append audit - --kind audit_entry --tenant acme --receipts receipts.jsonl")]
+  ledgerstone append audit events.jsonl --kind audit_entry --source events-2026-11-22")]
 pub(crate) struct Append {
     /// The ledger's directory
     pub(crate) dir: PathBuf,
@@ -80,9 +80,24 @@ pub(crate) struct Members {
     /// Where a record has its correlation id
     #[arg(long, value_name = "POINTER")]
     pub(crate) corr_at: Option<Pointer>,
+    /// Where a record has its idempotency key: the same record again under it is stored once
+    #[arg(long, value_name = "POINTER", conflicts_with = "source")]
+    pub(crate) idempotency_at: Option<Pointer>,
+    /// Make NAME:LINE the idempotency key of each line, so that a load that was cut short can be run again
+    #[arg(long, value_name = "NAME", value_parser = source_name)]
+    pub(crate) source: Option<String>,
     /// Refuse a record in which a pointer leads to nothing, null or ""
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+/// A name that leaves room for any line number in a key.
+fn source_name(text: &str) -> Result<String, String> {
+    match IdempotencyKey::new(&format!("{text}:{}", u64::MAX)) {
+        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+        Ok(_) => Err("a name has at least one character".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn producers_kind(text: &str) -> Result<Kind, String> {

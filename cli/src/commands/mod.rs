@@ -3,9 +3,13 @@
 mod append;
 mod checkpoint;
 mod demo;
+mod find;
 mod get;
+mod history;
 mod init;
 mod inspect;
+mod latest;
+mod matches;
 mod recover;
 mod scan;
 mod seal;
@@ -35,6 +39,9 @@ pub(crate) fn run(
         Command::Init(args) => init::run(args, &config(&args.settings)?, typed, output),
         Command::Append(args) => append::run(args, &config(&args.settings)?, typed, output),
         Command::Get(args) => get::run(args, output),
+        Command::Latest(args) => latest::run(args, output),
+        Command::History(args) => history::run(args, output),
+        Command::Find(args) => find::run(args, output),
         Command::Scan(args) => scan::run(args, output),
         Command::Tail(args) => tail::run(args, output),
         Command::Seal(args) => seal::run(args, &config(&args.settings)?, output),

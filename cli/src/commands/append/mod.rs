@@ -38,6 +38,10 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Runs the command. `typed` is what was typed after the program's name.
 pub(crate) fn run(args: &Append, config: &Config, typed: &[OsString], output: &mut Output) -> Outcome<Exit> {
+    if args.members.source.is_some() && args.files.len() > 1 {
+        let message = "--source names one input: its line numbers are the keys";
+        return Err(Problem::usage(message).into());
+    }
     let (sources, bytes_total) = input::resolve(&args.files)?;
     let stop = super::watch_signals()?;
     let ledger = open(args, config, &stop, output)?;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ledgerstone_engine::{Drafter, Error, NewEntry};
 use ledgerstone_formats::draft::{Draft, DraftError, Entry, Revisions};
-use ledgerstone_formats::ids::{Correlation, EntityId, IdError, Tenant};
+use ledgerstone_formats::ids::{Correlation, EntityId, IdError, IdempotencyKey, Tenant};
 use ledgerstone_formats::json::{Checker, check_object};
 use ledgerstone_formats::limits::SALT_BYTES;
 use ledgerstone_formats::pointer::{Pointer, Scalar};
@@ -232,7 +232,7 @@ fn draft(block: &Block, line: &Raw, rules: &Rules, maker: &mut Maker) -> Result<
     }
     // Pointers are followed before the check of the JSON, which the draft makes anyway: what they find in a bad body is
     // never used, since the body's own fault is told first.
-    match entry(body, &rules.members) {
+    match entry(line.number, body, &rules.members) {
         Ok(entry) => maker.draft(entry, body),
         Err(fault) => Err(Refusal::Line(match check_object(body) {
             Ok(()) => fault,
@@ -241,7 +241,7 @@ fn draft(block: &Block, line: &Raw, rules: &Rules, maker: &mut Maker) -> Result<
     }
 }
 
-fn entry(body: &[u8], members: &Members) -> Result<NewEntry, Fault> {
+fn entry(number: u64, body: &[u8], members: &Members) -> Result<NewEntry, Fault> {
     let strict = members.strict;
     let tenant = match &members.tenant {
         Some(tenant) => Some(tenant.clone()),
@@ -252,8 +252,24 @@ fn entry(body: &[u8], members: &Members) -> Result<NewEntry, Fault> {
         tenant,
         id: value_at(members.id_at.as_ref(), body, strict, EntityId::new)?,
         corr: value_at(members.corr_at.as_ref(), body, strict, Correlation::new)?,
+        key: key(number, body, members)?,
         revisions: Revisions::AsKind,
     })
+}
+
+fn key(number: u64, body: &[u8], members: &Members) -> Result<Option<IdempotencyKey>, Fault> {
+    match &members.source {
+        Some(source) => {
+            let key = IdempotencyKey::new(&format!("{source}:{number}"));
+            Ok(Some(key.expect("a source's name leaves room for any number")))
+        }
+        None => value_at(
+            members.idempotency_at.as_ref(),
+            body,
+            members.strict,
+            IdempotencyKey::new,
+        ),
+    }
 }
 
 /// The value that a pointer leads to, as a header's member.
@@ -292,6 +308,8 @@ mod tests {
             tenant_at: Some(Pointer::parse("/t").unwrap()),
             id_at: Some(Pointer::parse("/id").unwrap()),
             corr_at: None,
+            idempotency_at: None,
+            source: None,
             strict,
         }
     }
@@ -303,12 +321,12 @@ mod tests {
             br#"{"id":7,"t":null}"#,
             br#"{"id":7,"t":""}"#,
         ] {
-            let entry = entry(body, &members(false)).unwrap();
+            let entry = entry(1, body, &members(false)).unwrap();
             assert_eq!(
                 (entry.tenant, entry.id),
                 (None, Some(EntityId::new("7").unwrap()))
             );
-            assert!(super::entry(body, &members(true)).is_err());
+            assert!(super::entry(1, body, &members(true)).is_err());
         }
     }
 
@@ -321,7 +339,7 @@ mod tests {
             (r#"{"t":"a\u0007"}"#, 5),
             (&long, 5),
         ] {
-            let fault = entry(body.as_bytes(), &members(false)).unwrap_err();
+            let fault = entry(1, body.as_bytes(), &members(false)).unwrap_err();
             assert_eq!(fault.offset, offset, "{body}: {}", fault.reason);
             assert!(fault.reason.starts_with("at /t"), "{}", fault.reason);
         }

@@ -50,6 +50,8 @@ pub(crate) struct Item {
 pub(crate) struct Tally {
     /// Records stored; of a dry run, lines that would be.
     pub(crate) stored: u64,
+    /// Records that were stored before, under the same idempotency key.
+    pub(crate) replayed: u64,
     /// Sequence numbers of the first and the last of them.
     pub(crate) range: Option<(u64, u64)>,
     /// Lines that went to the rejects.
@@ -189,11 +191,18 @@ impl<W: Fn()> Work<W> {
     }
 
     fn count(&mut self, places: &[Place], receipts: Option<&[Receipt]>) {
-        self.tally.stored += places.len() as u64;
-        if let Some([first, ..]) = receipts {
-            let last = receipts.and_then(<[_]>::last).map_or(first.seq, |last| last.seq);
-            let start = self.tally.range.map_or(first.seq, |(start, _)| start);
-            self.tally.range = Some((start, last));
+        let Some(receipts) = receipts else {
+            self.tally.stored += places.len() as u64;
+            return;
+        };
+        for receipt in receipts {
+            if receipt.replayed {
+                self.tally.replayed += 1;
+            } else {
+                let start = self.tally.range.map_or(receipt.seq, |(start, _)| start);
+                self.tally.range = Some((start, receipt.seq));
+                self.tally.stored += 1;
+            }
         }
     }
 }
@@ -208,7 +217,6 @@ struct ReceiptLine<'a> {
     rev: Option<u64>,
     hash: ledgerstone_formats::hash::Hash,
     at: ledgerstone_formats::time::Timestamp,
-    /// Idempotency keys are not taken yet; the member stands here so that readers of receipts need no change then.
     key: Option<&'a str>,
     replayed: bool,
 }
@@ -266,8 +274,8 @@ fn receipt_line<'a>(file: &'a str, line: u64, receipt: &'a Receipt) -> ReceiptLi
         rev: receipt.rev,
         hash: receipt.hash,
         at: receipt.at,
-        key: None,
-        replayed: false,
+        key: receipt.key.as_ref().map(|key| key.as_str()),
+        replayed: receipt.replayed,
     }
 }
 

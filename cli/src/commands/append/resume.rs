@@ -32,7 +32,8 @@ pub(crate) fn commands(args: &Append, sources: &[Source], next: Place, typed: &[
         true => " < (the same input)",
         false => "",
     };
-    if next.line == 1 {
+    // Line numbers are keys there: the same command again stores what is not stored yet.
+    if next.line == 1 || args.members.source.is_some() {
         let names: Vec<_> = rest.iter().map(shell_name).collect();
         return vec![command(args, typed, &names, 0) + given_again(rest)];
     }

@@ -26,6 +26,7 @@ pub(crate) struct Summary<'a> {
 #[derive(Serialize)]
 struct Totals {
     stored: u64,
+    replayed: u64,
     first: Option<u64>,
     last: Option<u64>,
     blank: u64,
@@ -180,7 +181,11 @@ impl Summary<'_> {
             (Some((first, last)), false) if first == last => format!("1 record stored, seq {first}"),
             (Some((first, last)), false) => format!("{} records stored, seq {first} to {last}", tally.stored),
         };
-        if let (Some(place), 1..) = (tally.through, tally.stored) {
+        if tally.replayed > 0 {
+            // Writing to a string cannot fail.
+            let _ = write!(words, "; {} stored before", lines(tally.replayed));
+        }
+        if let (Some(place), 1..) = (tally.through, tally.stored + tally.replayed) {
             // Writing to a string cannot fail.
             let _ = write!(words, ", through {}", self.name(place));
         }
@@ -211,6 +216,7 @@ impl Summary<'_> {
     ) -> Outcome<()> {
         let totals = Totals {
             stored: if self.args.dry_run { 0 } else { tally.stored },
+            replayed: tally.replayed,
             first: tally.range.map(|(first, _)| first),
             last: tally.range.map(|(_, last)| last),
             blank: tally.blanks,

@@ -213,6 +213,7 @@ fn entry(sample: &Sample, line: &[u8]) -> Result<NewEntry, IdError> {
         tenant: at(sample.tenant_at, line, Tenant::new)?,
         id: at(Some(sample.id_at), line, EntityId::new)?,
         corr: at(sample.corr_at, line, Correlation::new)?,
+        key: None,
         revisions: sample.revisions,
     })
 }
