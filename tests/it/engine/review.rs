@@ -75,7 +75,12 @@ fn an_append_that_was_short_is_a_torn_tail_whatever_the_power_does() {
     for taken in [1, 300, 700] {
         let mut working = Working::new();
         working.fail(0, Fault::Short(taken));
-        working.told.append(&mut working.running, &[&long(3_000)]).ok();
+        let disk = &working.machine.disk;
+        disk.power_off_at(disk.operations() + 2);
+        working
+            .told
+            .append(&mut working.running, &[&long(3_000)])
+            .unwrap_err();
         for seed in 0..64 {
             let machine = working.machine.crash(Survival::Seeded(seed));
             let (running, recovered) = machine.open().unwrap();

@@ -339,6 +339,30 @@ fn a_group_of_another_place_or_time_is_damage() {
     assert_eq!(classify(0, &cut(whole), &before(), true), Tail::Torn);
 }
 
+/// Two appends, of which the later one reached some sectors only: nobody appends twice to one place.
+#[test]
+fn lines_of_two_groups_at_one_place_are_damage() {
+    let bodies = ["{}", &format!("{{\"long\":\"{}\"}}", "x".repeat(3_000)), "{}"].map(str::to_owned);
+    let (mut mixed, _) = group(&before(), &bodies, LAST_AT + 1);
+    let (later, _) = group(&before(), &bodies, LAST_AT + 2);
+    // A sector inside the long line is missing, so nothing links the last line to those before.
+    mixed[1_024..1_536].fill(0);
+    assert_eq!(judge(0, &mixed), Tail::Torn);
+    let last = mixed.len() - 500;
+    let line = last + mixed[last..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    mixed[line..].copy_from_slice(&later[line..]);
+    assert!(matches!(judge(0, &mixed), Tail::Damage(_)));
+}
+
+/// What keeps such a group from being kept, a kind that may not stand there say, is no interruption.
+#[test]
+fn a_group_that_lacks_nothing_is_no_torn_tail() {
+    for count in [1, 3] {
+        let (whole, _) = group(&before(), &bodies()[..count], LAST_AT + 1);
+        assert!(matches!(judge(0, &whole), Tail::Damage(_)));
+    }
+}
+
 #[test]
 fn what_is_no_line() {
     assert_eq!(judge(5, &[]), Tail::Filler);
