@@ -24,6 +24,7 @@ use crate::ledger::LedgerIdentity;
 use crate::options::Options;
 use crate::recover::apply::{seat, system_draft};
 use crate::recover::heads::{head_name, open_head, verifier};
+use crate::recover::lost_identity;
 use crate::storage::Storage;
 
 /// Refuses a directory that is a ledger already, before anything is touched.
@@ -122,7 +123,7 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
     for (name, len) in &listing.files {
         match name {
             FileName::Segment(0) => segment = Some(*len),
-            FileName::Segment(_) | FileName::Seal(_) => return damaged("more than a beginning is here"),
+            FileName::Segment(_) | FileName::Seal(_) => return Err(lost_identity(storage)),
             FileName::Checkpoint | FileName::Head => has_head = true,
             FileName::Identity | FileName::Index(_) | FileName::Lock | FileName::Quarantine(_) => {}
         }
@@ -139,7 +140,7 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
     let io = |error| Error::io("the first segment cannot be read", error).in_file(FileName::Segment(0));
     let file = storage.open(&FileName::Segment(0)).map_err(io)?;
     if len > LINE_BYTES_MAX as u64 {
-        return damaged("more than a genesis line is in the first segment");
+        return Err(lost_identity(storage));
     }
     let bytes = file.read_all(len).map_err(io)?;
     let line_ends = memchr::memchr_iter(b'\n', &bytes).count();
@@ -153,9 +154,9 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
             root,
             bytes: len,
         })),
-        None if has_head => damaged("a head is here without a whole genesis line"),
         // One end of a line is what a torn genesis line may have.
-        None if line_ends > 1 => damaged("more than a genesis line is in the first segment"),
+        None if line_ends > 1 => Err(lost_identity(storage)),
+        None if has_head => damaged("a head is here without a whole genesis line"),
         None => {
             if len > 0 {
                 storage.quarantine(0, 0).map_err(|error| {

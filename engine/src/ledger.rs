@@ -1,7 +1,6 @@
 //! The ledger: opened once by one process, appended to by many threads, read by any.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use ledgerstone_formats::chain::ChainHead;
@@ -172,7 +171,7 @@ impl Ledger {
         let mut recovered = recovered(&plan);
         let genesis = plan.genesis.clone();
         let (readable, head_size) = (readable(&plan), plan.heads.size_from(&Source::Directory));
-        let sealed = Arc::clone(&readable.ended);
+        let writable = plan.writable.clone();
         let applied = if plan.findings().is_empty() {
             apply(&means, plan)
         } else {
@@ -180,7 +179,7 @@ impl Ledger {
         };
         let writer = match applied {
             Ok(writer) => {
-                let unprotected = protect_sealed(means.storage.as_ref(), &sealed);
+                let unprotected = protect_sealed(means.storage.as_ref(), &writable);
                 recovered.notes.extend(unprotected);
                 writer
             }
@@ -424,20 +423,14 @@ fn readable(plan: &Plan) -> Published {
     }
 }
 
-/// Makes sealed segments read-only where a crash after the seal, or a copy, left them writable. Where it cannot be done
-/// a note says so: a mode is a courtesy, and keeps no ledger from opening.
-fn protect_sealed(storage: &dyn Storage, segments: &[SegmentInfo]) -> Vec<String> {
-    let sealed = segments.iter().filter(|info| info.sealed);
-    let protect = |info: &SegmentInfo| {
-        let file = storage.open(&FileName::Segment(info.first))?;
-        if file.is_protected()? {
-            return Ok(());
-        }
-        storage.protect(info.first)
-    };
-    sealed
-        .filter_map(|info| protect(info).err())
-        .map(|error: io::Error| format!("a sealed segment stays writable: {error}"))
+/// Makes sealed segments read-only. Where it cannot be done a note says so: a mode is a courtesy, and keeps no ledger
+/// from opening.
+fn protect_sealed(storage: &dyn Storage, writable: &[u64]) -> Vec<String> {
+    let failed = writable
+        .iter()
+        .filter_map(|segment| storage.protect(*segment).err());
+    failed
+        .map(|error| format!("a sealed segment stays writable: {error}"))
         .collect()
 }
 

@@ -80,6 +80,7 @@ mod fault_table;
 mod faults_answered;
 mod heads;
 mod late_head;
+mod panics;
 mod queue;
 mod read_back;
 mod review;

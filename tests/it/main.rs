@@ -8,11 +8,13 @@
 
 mod attacks;
 mod cli_append;
+mod cli_bytes;
 mod cli_check;
 mod cli_corpora;
 mod cli_demo;
 mod cli_find;
 mod cli_read;
+mod cli_recover;
 mod cli_resume;
 mod cli_stop;
 mod cli_surface;

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod full_disk;
 mod processes;
+mod unknown;
 
 /// Copies a folder and all below it, with the files' permissions.
 fn copy_folder(from: &Path, to: &Path) {

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod forge;
 pub mod fuzzing;
+pub mod hooked;
 pub mod machine;
 mod normal;
 pub mod python;

@@ -25,9 +25,11 @@ pub(crate) fn run(args: &Recover, config: &Config, output: &mut Output) -> Outco
 }
 
 fn plan(args: &Recover, config: &Config, output: &mut Output) -> Outcome<Exit> {
-    let signed = opening::identity(&args.dir)?.vkey.is_some();
-    let keys = opening::keys(&args.dir, signed, config.signing_key.as_deref())?;
     let storage = opening::storage(&args.dir);
+    // A ledger that has lost ledger.json has a plan too: what else is damaged.
+    let genesis =
+        recover::genesis(storage.as_ref()).map_err(|error| opening::in_directory(&args.dir, &error))?;
+    let keys = opening::keys(&args.dir, genesis.vkey.is_some(), config.signing_key.as_deref())?;
     let plan = recover::plan(storage.as_ref(), &keys, &config.options)
         .map_err(|error| opening::in_directory(&args.dir, &error))?;
     if output.json {

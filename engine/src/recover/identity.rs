@@ -33,6 +33,14 @@ pub(crate) fn identify(storage: &dyn Storage) -> Result<(Genesis, Option<Finding
     }
 }
 
+/// Who the ledger is, by `ledger.json`; by the genesis record where that file is damaged or gone.
+///
+/// # Errors
+/// `Missing` where there is no ledger, `Corrupt` where neither can be read, `Unavailable` for I/O.
+pub fn genesis(storage: &dyn Storage) -> Result<Genesis, Error> {
+    identify(storage).map(|(genesis, _)| genesis)
+}
+
 /// Reads `ledger.json`.
 ///
 /// # Errors
@@ -87,21 +95,25 @@ fn no_identity(storage: &dyn Storage, error: io::Error) -> Error {
         Remains::Beginning => {
             missing("there is no ledger here yet: its creation was cut short, begin it again")
         }
-        Remains::Ledger => {
-            let whole = genesis_line(storage).is_some();
-            let first = FileName::Segment(0);
-            let damage = if whole {
-                let cause = format!(
-                    "ledger.json is missing, records are here: put back a copy of it, or write it anew; it is the body \
-                     of line 1 of {first} and LF"
-                );
-                finding(Code::Evidence, cause)
-            } else {
-                finding(Code::Missing, "neither ledger.json nor a genesis record is here")
-            };
-            Error::corrupt(vec![damage])
-        }
+        Remains::Ledger => lost_identity(storage),
     }
+}
+
+/// A ledger is here, and `ledger.json` is not: what to do.
+pub(crate) fn lost_identity(storage: &dyn Storage) -> Error {
+    let damage = if genesis_line(storage).is_some() {
+        let first = FileName::Segment(0);
+        let cause = format!(
+            "ledger.json is missing, records are here: put back a copy of it, or write it anew; it is the body of \
+             line 1 of {first} and LF. `verify` tells whether all else is whole"
+        );
+        finding(Code::Evidence, cause)
+    } else {
+        let cause = "neither ledger.json nor a genesis record is here, other files of a ledger are: `verify` tells \
+                     what is left of it";
+        finding(Code::Missing, cause)
+    };
+    Error::corrupt(vec![damage])
 }
 
 /// What is left of a ledger without its identity file.

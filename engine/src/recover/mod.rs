@@ -11,7 +11,8 @@ mod tail;
 mod unrecorded;
 
 pub(crate) use heads::head_name;
-pub(crate) use identity::{is_genesis, read_identity};
+pub use identity::genesis;
+pub(crate) use identity::{is_genesis, lost_identity, read_identity};
 pub(crate) use inventory::{Found, Inventory, SealFound};
 pub use plan::{Adopted, Plan, TornTail, plan};
 pub(crate) use tail::{Tail, classify};

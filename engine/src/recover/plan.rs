@@ -55,6 +55,8 @@ pub struct Plan {
     pub(crate) adopted: Option<Adopted>,
     /// Bytes past the newest head that may be known to a page cache only: segment, from, to.
     pub(crate) settle: Vec<(u64, u64, u64)>,
+    /// Sealed segments whose mode lets somebody write to them.
+    pub(crate) writable: Vec<u64>,
     /// Quarantine files that no record names yet.
     pub(crate) unrecorded: Vec<QuarantineName>,
     /// State after the records under the newest head, for the notary, who reads again what follows; at the start of the
@@ -88,9 +90,20 @@ pub fn plan(storage: &dyn Storage, keys: &dyn KeyStore, options: &Options) -> Re
     };
     let mut plan = Planner::new(storage, keys, &genesis, key.as_ref(), identity_finding)?.run(options)?;
     if plan.findings.is_empty() {
+        plan.writable = writable(storage, &plan.segments);
         plan.obstacle = obstacle(&plan, keys, options);
     }
     Ok(plan)
+}
+
+/// Sealed segments that a crash after the seal, or a copy, left writable. One whose mode cannot be asked for is among
+/// them: an open says why it stays as it is.
+fn writable(storage: &dyn Storage, segments: &[SegmentInfo]) -> Vec<u64> {
+    let is_protected = |segment| storage.open(&FileName::Segment(segment))?.is_protected();
+    let sealed = segments.iter().filter(|info| info.sealed).map(|info| info.first);
+    sealed
+        .filter(|segment| !is_protected(*segment).is_ok_and(|protected: bool| protected))
+        .collect()
 }
 
 /// What would keep the plan from being carried out at all: no key, or a clock that is not believed.
@@ -179,6 +192,9 @@ impl Plan {
         {
             steps.push("publish a head over all records".to_owned());
         }
+        let read_only =
+            |segment: &u64| format!("make {} read-only: it is sealed", FileName::Segment(*segment));
+        steps.extend(self.writable.iter().map(read_only));
         steps
     }
 }

@@ -81,6 +81,7 @@ impl<'a> Planner<'a> {
             filler: None,
             adopted: None,
             settle: Vec::new(),
+            writable: Vec::new(),
             unrecorded: Vec::new(),
             notary_start: start.clone(),
             prev_seal,

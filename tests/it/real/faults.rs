@@ -9,8 +9,8 @@ use ledgerstone_engine::storage::disk::Disk;
 use ledgerstone_engine::{Reader, Scope, Selection};
 use ledgerstone_tests::cli::Output;
 use ledgerstone_tests::python::Batch;
-use ledgerstone_tests::{forge, is_long};
 use ledgerstone_tests::strace::{self, Deed, Fault, Target};
+use ledgerstone_tests::{forge, is_long};
 
 use super::*;
 
