@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use checking::{Checkpoint, Demo, Inspect, Recover, Seal, Stat, Verify};
-pub(crate) use reading::{Find, Get, History, Latest, Part, Scan, Tail};
+pub(crate) use reading::{Find, Get, History, Latest, Owned, Part, Scan, Tail};
 pub(crate) use writing::{Append, Init, Members};
 
 use crate::config::{Age, Size};

@@ -11,5 +11,5 @@ use crate::output::Output;
 /// Runs the command.
 pub(crate) fn run(args: &Find, output: &mut Output) -> Outcome<Exit> {
     let lookup = Lookup::new(args.owned.scope(), By::Correlation(args.corr.clone()));
-    print_part(&args.dir, lookup, &args.part, args.owned.body, output)
+    print_part(&args.dir, lookup, &args.part, &args.owned, output)
 }

@@ -15,5 +15,5 @@ pub(crate) fn run(args: &History, output: &mut Output) -> Outcome<Exit> {
         id: args.id.clone(),
     };
     let lookup = Lookup::new(args.owned.scope(), by);
-    print_part(&args.dir, lookup, &args.part, args.owned.body, output)
+    print_part(&args.dir, lookup, &args.part, &args.owned, output)
 }

@@ -3,7 +3,7 @@
 use ledgerstone_engine::{By, Lookup, Order};
 use ledgerstone_formats::time::Timestamp;
 
-use super::matches::snapshot;
+use super::matches::{nothing_found, snapshot};
 use super::scan::print;
 use crate::args::Latest;
 use crate::exit::Exit;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Latest, output: &mut Output) -> Outcome<Exit> {
             print(&line, args.owned.body, output)?;
             Ok(Exit::Done)
         }
-        None => Ok(Exit::NothingFound),
+        None => Ok(nothing_found(&args.owned, output)),
     }
 }
 

@@ -6,7 +6,7 @@ use ledgerstone_engine::{Lookup, Snapshot};
 use serde::Serialize;
 
 use super::scan::print;
-use crate::args::Part;
+use crate::args::{Owned, Part};
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::opening;
@@ -24,7 +24,7 @@ pub(super) fn print_part(
     dir: &Path,
     lookup: Lookup,
     part: &Part,
-    body: bool,
+    owned: &Owned,
     output: &mut Output,
 ) -> Outcome<Exit> {
     #[derive(Serialize)]
@@ -46,7 +46,7 @@ pub(super) fn print_part(
     {
         count += 1;
         if !part.count {
-            print(&line, body, output)?;
+            print(&line, owned.body, output)?;
         }
     }
     if part.count && output.json {
@@ -54,9 +54,19 @@ pub(super) fn print_part(
     } else if part.count {
         output.text(format_args!("{count}"))?;
     }
-    Ok(if count == 0 && limit > 0 {
-        Exit::NothingFound
-    } else {
-        Exit::Done
-    })
+    if count == 0 && limit > 0 {
+        return Ok(nothing_found(owned, output));
+    }
+    Ok(Exit::Done)
+}
+
+/// Says among whose records it was looked for: without a tenant that is not all of them.
+pub(super) fn nothing_found(owned: &Owned, output: &Output) -> Exit {
+    match &owned.tenant {
+        Some(tenant) => output.note(format_args!("nothing found among the records of {tenant}")),
+        None => output.note(format_args!(
+            "nothing found among the records that have no tenant; --tenant names one"
+        )),
+    }
+    Exit::NothingFound
 }

@@ -177,6 +177,7 @@ impl Summary<'_> {
         let mut words = match (tally.range, self.args.dry_run) {
             (_, true) if tally.stored == 1 => "1 line is good; nothing was stored".to_owned(),
             (_, true) => format!("{} lines are good; nothing was stored", tally.stored),
+            (None, false) if tally.replayed > 0 => "nothing new to store".to_owned(),
             (None, false) => "nothing is stored".to_owned(),
             (Some((first, last)), false) if first == last => format!("1 record stored, seq {first}"),
             (Some((first, last)), false) => format!("{} records stored, seq {first} to {last}", tally.stored),
