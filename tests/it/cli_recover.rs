@@ -44,15 +44,24 @@ fn a_plan_says_which_sealed_segments_an_open_makes_read_only() {
 }
 
 #[test]
-fn a_ledger_that_has_lost_its_identity_has_a_plan_that_names_all_that_is_damaged() {
+fn a_ledger_that_has_lost_its_identity_has_a_plan_that_names_every_file_that_is_gone() {
     let place = ledger();
     fs::remove_file(place.join("l/ledger.json")).unwrap();
     let plan = place.call(["recover", "l", "--plan"]).ends_with(37);
     let says = "ledger.json is missing, records are here: put back a copy of it";
     assert!(plan.text().starts_with("damage [37]: "), "{}", plan.report());
     assert!(plan.text().contains(says), "{}", plan.report());
-    // What is wrong besides is in the same plan.
+    // Another file that is gone is in the same plan; of altered lines `verify` tells.
     fs::remove_file(place.join("l/checkpoint")).unwrap();
+    let plan = place.call(["recover", "l", "--plan"]).ends_with(37);
+    let damage: Vec<_> = plan.text().lines().collect();
+    assert_eq!(damage.len(), 2, "{}", plan.report());
+    assert!(
+        damage[0].contains(says) && damage[1].contains("checkpoint"),
+        "{}",
+        plan.report()
+    );
+    // Without the genesis record nobody knows whose ledger it was.
     fs::remove_file(place.join("l").join(SEALED)).unwrap();
     place.write(&format!("l/{SEALED}"), "");
     let nothing = place.call(["recover", "l", "--plan"]).ends_with(36);

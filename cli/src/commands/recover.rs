@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Recover, config: &Config, output: &mut Output) -> Outco
 
 fn plan(args: &Recover, config: &Config, output: &mut Output) -> Outcome<Exit> {
     let storage = opening::storage(&args.dir);
-    // A ledger that has lost ledger.json has a plan too: what else is damaged.
+    // A ledger that has lost ledger.json has a plan too: it says so, and which other files are gone.
     let genesis =
         recover::genesis(storage.as_ref()).map_err(|error| opening::in_directory(&args.dir, &error))?;
     let keys = opening::keys(&args.dir, genesis.vkey.is_some(), config.signing_key.as_deref())?;
