@@ -15,6 +15,7 @@ use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tena
 
 mod exactly_once;
 mod lookups;
+mod numbers;
 mod races;
 
 /// A ledger in memory that can be closed and opened again.

@@ -19,6 +19,7 @@ impl Writer {
     pub(crate) fn judge_all(&mut self, submissions: Vec<Submission>) -> (Vec<Judged>, u32) {
         let mut group = Vec::with_capacity(submissions.len());
         let (mut kinds, mut pending, mut records) = (NewKinds::default(), Pending::default(), 0);
+        self.numbers.forget_old();
         let mut left = submissions.into_iter();
         while let Some(submission) = left.next() {
             match self.judge_one(&submission.batch, &mut kinds, &group, &mut pending) {

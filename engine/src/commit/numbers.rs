@@ -32,6 +32,14 @@ pub(crate) struct Numbers {
 type Entity = (Box<str>, Option<Tenant>, Box<str>);
 
 impl Numbers {
+    /// Forgets what was not asked for long. Called between groups: what is prepared for a group is known until it is
+    /// assigned.
+    pub(crate) fn forget_old(&mut self) {
+        self.tenants.age();
+        self.kinds.age();
+        self.revisions.age();
+    }
+
     /// Makes sure that `assign` knows what these records need.
     ///
     /// # Errors
@@ -41,9 +49,6 @@ impl Numbers {
         drafts: impl Iterator<Item = &'a Draft>,
         snapshot: impl Fn() -> Snapshot,
     ) -> Result<(), Error> {
-        self.tenants.age();
-        self.kinds.age();
-        self.revisions.age();
         // Made once, and only when something is not known.
         let mut durable = None;
         for entry in drafts.map(Draft::entry) {
@@ -101,7 +106,7 @@ impl Numbers {
     /// The numbers of a record about to be stored, for which `prepare` was called.
     pub(crate) fn assign(&mut self, entry: &Entry) -> Assigned {
         let tseq = entry.tenant.as_ref().map(|tenant| {
-            let next = self.tenants.entry(tenant, 0);
+            let next = self.tenants.get_mut(tenant).expect("`prepare` has asked for it");
             *next += 1;
             *next - 1
         });
@@ -188,6 +193,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
         K: std::borrow::Borrow<Q>,
     {
         self.new.get(key)
+    }
+
+    fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.new.get_mut(key)
     }
 
     fn insert(&mut self, key: K, value: V) {
