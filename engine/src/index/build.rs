@@ -1,5 +1,7 @@
 //! Sidecars made from the lines of a segment.
 
+use std::sync::Arc;
+
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::Record;
@@ -7,12 +9,12 @@ use ledgerstone_formats::record::Record;
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
-use crate::index::Posting;
 use crate::index::keys::HashKey;
 use crate::index::memory::PageWriter;
-use crate::index::sidecar::{Subject, encode};
+use crate::index::sidecar::{Sidecar, Subject, encode};
+use crate::index::{Part, Posting};
 use crate::segment::lines::{LineReader, Piece};
-use crate::storage::Storage;
+use crate::storage::{Mapped, Storage};
 
 /// The file of a segment's index.
 pub(crate) fn sidecar_of(
@@ -30,6 +32,13 @@ pub(crate) fn sidecar_of(
         key: *key,
     };
     Ok(encode(&subject, &postings))
+}
+
+/// The index of a segment made again, for lookups of this process alone.
+pub(crate) fn part_of(storage: &dyn Storage, segment: &SegmentInfo, key: &HashKey) -> Result<Part, Error> {
+    let bytes = Mapped::from(sidecar_of(storage, segment, key)?);
+    let sidecar = Sidecar::open(bytes).expect("what was just encoded can be read");
+    Ok(Part::File(Arc::new(sidecar)))
 }
 
 /// The index of a segment that is still written to.

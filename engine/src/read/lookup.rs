@@ -11,14 +11,12 @@ use ledgerstone_formats::time::Timestamp;
 use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
-use crate::index::build::sidecar_of;
+use crate::index::build::part_of;
 use crate::index::keys::Key;
 use crate::index::runs::{BadPart, Postings};
-use crate::index::sidecar::Sidecar;
-use crate::index::{Index, Part, Posting};
+use crate::index::{Index, Posting};
 use crate::read::scan::StoredLine;
 use crate::read::snapshot::{Scope, Snapshot};
-use crate::storage::Mapped;
 
 pub use crate::index::runs::Order;
 
@@ -265,9 +263,8 @@ impl Matches {
     /// A part with a bad block is missing, not empty: it is made again from the lines.
     fn remake(&mut self, bad: BadPart) -> Result<(), Error> {
         let segment = self.segment_of(bad.first)?;
-        let bytes = sidecar_of(self.snapshot.storage.as_ref(), &segment, self.index.key())?;
-        let sidecar = Sidecar::open(Mapped::from(bytes)).expect("what was just encoded can be read");
-        self.index.put(Part::File(Arc::new(sidecar)));
+        let part = part_of(self.snapshot.storage.as_ref(), &segment, self.index.key())?;
+        self.index.put(part);
         self.postings = self.snapshot.postings(&self.index, &self.lookup, self.hash);
         Ok(())
     }

@@ -1,20 +1,17 @@
 //! Quarantine files that no record of the ledger names.
 
-use std::sync::Arc;
-
 use ledgerstone_formats::names::{FileName, QuarantineName};
 use ledgerstone_formats::record::Record;
 use ledgerstone_formats::records::system;
 
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
-use crate::index::build::sidecar_of;
+use crate::index::build::part_of;
 use crate::index::keys::Key;
 use crate::index::runs::{Order, Postings};
-use crate::index::sidecar::Sidecar;
-use crate::index::{Index, Part, Posting};
+use crate::index::{Index, Posting};
 use crate::segment::lines::{LineReader, Piece};
-use crate::storage::{Mapped, Storage};
+use crate::storage::Storage;
 
 /// The files that are to be told of.
 pub(crate) fn unrecorded(
@@ -53,9 +50,7 @@ fn is_recorded(
             Ok(Some(_)) => {}
             Err(bad) => {
                 let segment = segment_of(segments, bad.first);
-                let bytes = sidecar_of(storage, &segment, index.key())?;
-                let sidecar = Sidecar::open(Mapped::from(bytes)).expect("what was just encoded can be read");
-                index.put(Part::File(Arc::new(sidecar)));
+                index.put(part_of(storage, &segment, index.key())?);
                 postings = ask();
             }
         }
