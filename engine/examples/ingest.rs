@@ -1,7 +1,9 @@
 //! An ingest service in small: many tokio tasks append at once, in batches, are told to wait when the queue is full,
-//! and the ledger is closed with a head over all that was acknowledged.
+//! and the ledger is closed with a head over all that was acknowledged. Every record has an idempotency key, so a run
+//! that was cut short can be run again and stores only what is missing. Who writes the summary is settled by a
+//! precondition: of all tasks that try, one does.
 //!
-//! `cargo run --release -p ledgerstone-engine --example ingest -- DIR`
+//! `cargo run --release -p ledgerstone-engine --example ingest -- DIR [RUN]`
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -14,8 +16,10 @@ use std::sync::Arc;
 
 use ledgerstone_engine::keystore::FileKeys;
 use ledgerstone_engine::storage::disk::Disk;
-use ledgerstone_engine::{Batch, Error, ErrorKind, Ledger, LedgerIdentity, NewEntry, Options, Receipt};
-use ledgerstone_formats::ids::{Correlation, Kind, Tenant};
+use ledgerstone_engine::{
+    Batch, Error, ErrorKind, Ledger, LedgerIdentity, NewEntry, Options, Precondition, Receipt, Target,
+};
+use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
 
 const TASKS: u64 = 64;
 const BATCHES_PER_TASK: u64 = 50;
@@ -26,10 +30,11 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let Some(dir) = std::env::args_os().nth(1) else {
-        eprintln!("usage: ingest DIR (a ledger there is opened, else made)");
+        eprintln!("usage: ingest DIR [RUN] (a ledger there is opened, else made; a run is stored once)");
         return ExitCode::from(2);
     };
-    match run(dir.into()).await {
+    let name = std::env::args().nth(2).unwrap_or_else(|| "run-1".to_owned());
+    match run(dir.into(), name.into()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
@@ -38,22 +43,25 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(dir: PathBuf) -> Result<(), Failure> {
+async fn run(dir: PathBuf, name: Arc<str>) -> Result<(), Failure> {
     // Opening reads and hashes the open segment: not on a thread that serves requests.
     let ledger = tokio::task::spawn_blocking(move || open_or_create(&dir)).await??;
     let ledger = Arc::new(ledger);
 
     let tasks: Vec<_> = (0..TASKS)
-        .map(|task| tokio::spawn(ingest(Arc::clone(&ledger), task)))
+        .map(|task| tokio::spawn(ingest(Arc::clone(&ledger), Arc::clone(&name), task)))
         .collect();
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut replayed) = (0, 0);
     for task in tasks {
-        acknowledged += task.await??;
+        for receipt in task.await?? {
+            acknowledged += 1;
+            replayed += u64::from(receipt.replayed);
+        }
     }
 
     let stats = ledger.stats();
     println!(
-        "{acknowledged} records acknowledged in {} commit groups",
+        "{acknowledged} records acknowledged, {replayed} of them stored before, in {} commit groups",
         stats.groups
     );
     // The last owner closes. Close waits for the writer and the notary: not on a thread that serves requests.
@@ -95,24 +103,46 @@ fn open_or_create(dir: &std::path::Path) -> Result<Ledger, Failure> {
 }
 
 /// One producer: its records are stored batch by batch, each batch whole or not at all.
-async fn ingest(ledger: Arc<Ledger>, task: u64) -> Result<u64, Failure> {
+async fn ingest(ledger: Arc<Ledger>, name: Arc<str>, task: u64) -> Result<Vec<Receipt>, Failure> {
     // Checking, salting and digesting happen here, on the producer's side.
     let mut drafter = ledger.drafter();
-    let mut acknowledged = 0;
+    let mut receipts = Vec::new();
     for number in 0..BATCHES_PER_TASK {
         let mut batch = Batch::new();
         for record in 0..RECORDS_PER_BATCH {
             let entry = NewEntry {
                 tenant: Some(Tenant::new(&format!("tenant-{}", task % 8))?),
                 corr: Some(Correlation::new(&format!("request-{task}-{number}"))?),
+                // The same for the same record, whenever it is sent again.
+                key: Some(IdempotencyKey::new(&format!("{name}:{task}:{number}:{record}"))?),
                 ..NewEntry::new(Kind::new("audit_entry")?)
             };
             let body = format!(r#"{{"actor":"service-{task}","action":"read","record":{record}}}"#);
             batch.push(drafter.draft(entry, body.as_bytes())?)?;
         }
-        acknowledged += append(&ledger, &batch).await?.len() as u64;
+        receipts.extend(append(&ledger, &batch).await?);
     }
-    Ok(acknowledged)
+    receipts.extend(sum_up(&ledger, &name).await?);
+    Ok(receipts)
+}
+
+/// Stores the one summary of a run; whoever comes second is told who was first.
+async fn sum_up(ledger: &Ledger, name: &str) -> Result<Vec<Receipt>, Failure> {
+    let (kind, id) = (Kind::new("run")?, EntityId::new(name)?);
+    let entry = NewEntry {
+        id: Some(id.clone()),
+        ..NewEntry::new(kind.clone())
+    };
+    let mut batch = Batch::from(ledger.draft(entry, br#"{"state":"first task done"}"#)?);
+    batch.require(Precondition::Absent(Target {
+        kind,
+        tenant: None,
+        id,
+    }));
+    match append(ledger, &batch).await {
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(Vec::new()),
+        stored => Ok(stored?),
+    }
 }
 
 /// Submits until there is room, and waits until the batch is durable.
