@@ -40,7 +40,8 @@ impl Files {
                 return Err(format!("{name} is gone"));
             };
             let kept = match name {
-                FileName::Checkpoint | FileName::Head => true,
+                // A sidecar that could not be read is made again, under another secret.
+                FileName::Checkpoint | FileName::Head | FileName::Index(_) => true,
                 FileName::Segment(first) => now.starts_with(bytes) || after.has_cut(*first, bytes, now),
                 _ => now == bytes,
             };
