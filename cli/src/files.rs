@@ -41,6 +41,18 @@ pub(crate) fn look_at(path: &Path) -> io::Result<Metadata> {
     fs::metadata(path)
 }
 
+/// True when a file of this name would lie below a directory, links followed.
+pub(crate) fn is_below(path: &Path, directory: &Path) -> bool {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match (fs::canonicalize(parent), fs::canonicalize(directory)) {
+        (Ok(parent), Ok(directory)) => parent.starts_with(directory),
+        _ => false,
+    }
+}
+
 /// A small file, whole.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)

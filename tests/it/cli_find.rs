@@ -158,3 +158,55 @@ fn a_key_can_stand_in_the_record() {
         "what has no key is stored again"
     );
 }
+
+#[test]
+fn a_record_sent_twice_in_one_input_is_stored_once() {
+    let place = Place::new();
+    place.run("init l --quiet");
+    place.write("in.jsonl", "{\"k\":1}\n{\"k\":2}\n{\"k\":1}\n");
+    let load = "append l in.jsonl --kind entry --idempotency-at /k --json";
+    let totals = place.run(load).one_json();
+    assert_eq!((&totals["stored"], &totals["replayed"]), (&2.into(), &1.into()));
+    place.call(format!("{load} --atomic").split(' ')).ends_with(2);
+}
+
+#[test]
+fn lookups_in_a_ledger_that_lacks_records_say_so() {
+    let place = ledger();
+    place.run("seal l --quiet");
+    let cases = [
+        ("m", "00000000000000000000", 36),
+        ("n", "00000000000000000005", 30),
+    ];
+    for (name, gone, code) in cases {
+        let copied = std::process::Command::new("cp")
+            .arg("-r")
+            .args([place.join("l"), place.join(name)])
+            .status();
+        assert!(copied.unwrap().success());
+        for ending in ["jsonl", "seal.json", "idx"] {
+            std::fs::remove_file(place.join(format!("{name}/segments/{gone}.{ending}"))).unwrap();
+        }
+        for lookup in [
+            "history DIR --kind entry --tenant a x",
+            "find DIR --tenant a --corr r1",
+            "latest DIR --kind entry x",
+        ] {
+            place.call(lookup.replace("DIR", name).split(' ')).ends_with(code);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_into_the_ledger_s_own_directory() {
+    let place = ledger();
+    place.write("more.jsonl", "{}\n");
+    for option in ["--receipts", "--rejects"] {
+        for name in ["l/r.jsonl", "l/segments/00000000000000000006.jsonl", "./l/../l/x"] {
+            let args = ["append", "l", "more.jsonl", "--kind", "entry", option, name];
+            place.call(args).ends_with(2);
+            assert!(!place.join(name).exists());
+        }
+    }
+    place.run("verify l");
+}

@@ -76,7 +76,7 @@ pub(crate) struct Recover {
     #[arg(long)]
     pub(crate) accept_torn: bool,
     /// Believe the clock although it stepped, and record why
-    #[arg(long, value_name = "REASON", conflicts_with = "plan")]
+    #[arg(long, value_name = "REASON", conflicts_with = "plan", value_parser = reason)]
     pub(crate) accept_clock: Option<String>,
     #[command(flatten)]
     pub(crate) settings: Settings,
@@ -116,6 +116,13 @@ pub(crate) struct Demo {
 }
 
 /// A number of threads. One beyond the bounds means as many, or as few, as there can be.
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        return Err("a reason is a line of text".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 fn jobs(text: &str) -> Result<NonZeroUsize, ParseIntError> {
     let jobs: usize = text.parse()?;
     Ok(NonZeroUsize::new(jobs.min(JOBS_MAX)).unwrap_or(NonZeroUsize::MIN))

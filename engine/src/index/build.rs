@@ -41,17 +41,17 @@ pub(crate) fn part_of(storage: &dyn Storage, segment: &SegmentInfo, key: &HashKe
     Ok(Part::File(Arc::new(sidecar)))
 }
 
-/// The index of a segment that is still written to.
+/// The index of a segment that is still written to, and the sequence number past its last record.
 pub(crate) fn pages_of(
     storage: &dyn Storage,
     segment: &SegmentInfo,
     key: &HashKey,
-) -> Result<PageWriter, Error> {
+) -> Result<(PageWriter, u64), Error> {
     let mut pages = PageWriter::default();
-    each_posting(storage, segment, key, |posting| {
+    let (end, _) = each_posting(storage, segment, key, |posting| {
         pages.insert(posting);
     })?;
-    Ok(pages)
+    Ok((pages, end))
 }
 
 /// Reads the whole groups of a segment. Headers are believed with their hash; bodies are not hashed. Gives the sequence

@@ -118,6 +118,13 @@ impl Sidecar {
         &self.subject
     }
 
+    /// How many postings a hash has.
+    pub(crate) fn count(&self, hash: u64) -> Result<usize, BadBlock> {
+        Ok(self
+            .lower_bound(hash, u64::MAX)?
+            .saturating_sub(self.lower_bound(hash, 0)?))
+    }
+
     fn blocks(&self) -> usize {
         self.entries.div_ceil(BLOCK_ENTRIES)
     }
@@ -151,13 +158,15 @@ impl Sidecar {
     }
 }
 
-/// Walks over the postings of one hash, forwards or backwards.
+/// Walks over the postings of one hash, forwards or backwards. Out of order they are no answer.
 #[derive(Debug)]
 pub(crate) struct Run {
     sidecar: Arc<Sidecar>,
     hash: u64,
     /// The next posting forwards; backwards the one after the next.
     index: usize,
+    /// The record of the one before.
+    last: Option<u64>,
 }
 
 impl Run {
@@ -167,12 +176,14 @@ impl Run {
             index: sidecar.lower_bound(hash, seq)?,
             sidecar: Arc::clone(sidecar),
             hash,
+            last: None,
         })
     }
 
     /// The next one, forwards.
     pub(crate) fn next(&mut self) -> Result<Option<Posting>, BadBlock> {
         let found = self.get(self.index)?;
+        self.expect(self.index, found, |last, seq| last < seq)?;
         self.index += usize::from(found.is_some());
         Ok(found)
     }
@@ -183,8 +194,25 @@ impl Run {
             return Ok(None);
         };
         let found = self.get(index)?;
+        self.expect(index, found, |last, seq| seq < last)?;
         self.index -= usize::from(found.is_some());
         Ok(found)
+    }
+
+    fn expect(
+        &mut self,
+        index: usize,
+        found: Option<Posting>,
+        follows: impl Fn(u64, u64) -> bool,
+    ) -> Result<(), BadBlock> {
+        let Some(found) = found else { return Ok(()) };
+        let subject = self.sidecar.subject();
+        let inside = (subject.first..subject.end).contains(&found.seq);
+        if !inside || self.last.is_some_and(|last| !follows(last, found.seq)) {
+            return Err(BadBlock(1 + index / BLOCK_ENTRIES));
+        }
+        self.last = Some(found.seq);
+        Ok(())
     }
 
     fn get(&self, index: usize) -> Result<Option<Posting>, BadBlock> {

@@ -143,6 +143,8 @@ pub struct Matches {
     hash: u64,
     postings: Postings,
     line: Vec<u8>,
+    /// Where an index was made again that led to no record.
+    remade: Option<u64>,
 }
 
 impl Snapshot {
@@ -163,6 +165,7 @@ impl Snapshot {
             hash,
             postings,
             line: Vec::new(),
+            remade: None,
         })
     }
 
@@ -233,6 +236,10 @@ impl Matches {
                 }
             };
             self.read(&posting)?;
+            if let Err(error) = self.checked(&posting) {
+                self.doubt_index(&posting, error)?;
+                continue;
+            }
             self.go_on_after(posting.seq);
             let record = self.checked(&posting)?;
             if self.lookup.admits(&self.lookup.key()?, &record) {
@@ -247,6 +254,20 @@ impl Matches {
             line: posting.seq - segment.first + 1,
             offset: u64::from(posting.offset),
         }))
+    }
+
+    /// No record stands where the index says. Is the record at fault, or the index?
+    fn doubt_index(&mut self, posting: &Posting, error: Error) -> Result<(), Error> {
+        let segment = self.segment_of(posting.seq)?;
+        let is_whole = self
+            .snapshot
+            .get(posting.seq, &Scope::Operator)
+            .is_ok_and(|line| line.is_some());
+        if !is_whole || self.remade == Some(segment.first) {
+            return Err(error);
+        }
+        self.remade = Some(segment.first);
+        self.remake(BadPart { first: segment.first })
     }
 
     /// What is left of the lookup, should the index have to be asked anew.

@@ -41,13 +41,14 @@ impl Reader {
     /// # Errors
     /// `Unavailable` for I/O.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        // The head first: records that are stored meanwhile are then past it, never missing under it.
+        let key = verifier(&self.genesis).and_then(Result::ok);
+        let heads = Heads::read(self.storage.as_ref(), None, &self.genesis, key.as_ref())?;
         let listing = self
             .storage
             .list()
             .map_err(|error| Error::io("the directory cannot be listed", error))?;
         let (segments, size) = self.segments(&listing)?;
-        let key = verifier(&self.genesis).and_then(Result::ok);
-        let heads = Heads::read(self.storage.as_ref(), None, &self.genesis, key.as_ref())?;
         Ok(Snapshot::new(
             Arc::clone(&self.storage),
             segments,

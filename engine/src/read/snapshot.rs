@@ -6,6 +6,7 @@ use ledgerstone_formats::ids::{Kind, Tenant};
 
 use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::Error;
+use crate::finding::{Code, Finding};
 use crate::index::Index;
 use crate::index::load::{SealedSpan, load};
 use crate::ledger::read_seal;
@@ -150,6 +151,11 @@ impl Snapshot {
         });
         let spans: Vec<SealedSpan> = spans.collect();
         let loaded = load(self.storage.as_ref(), &self.segments, &spans)?;
+        if let Some(head) = self.head_size.filter(|head| *head > loaded.end) {
+            let cause = format!("a head covers {head} records, {} are here", loaded.end);
+            let finding = Finding::new(Code::Truncated, cause).at_seq(loaded.end);
+            return Err(Error::corrupt(vec![finding]));
+        }
         Ok(Arc::clone(self.index.get_or_init(|| Arc::new(loaded.index))))
     }
 

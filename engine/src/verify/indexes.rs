@@ -17,7 +17,7 @@ pub(super) fn check_sidecar(storage: &dyn Storage, segment: &SegmentInfo) -> Opt
     let found = match storage.map(&name) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(Finding::new(Code::Unreadable, error.to_string()).in_file(name)),
+        Err(error) => return Some(finding(format!("it cannot be used: {error}"))),
     };
     let bytes = found.as_ref().to_vec();
     let sidecar = match Sidecar::open(found) {

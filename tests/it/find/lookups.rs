@@ -223,3 +223,36 @@ fn a_page_ends_with_a_cursor_where_there_is_more() {
     let of_all = Lookup::new(Scope::Operator, By::Scope);
     assert_eq!(snapshot.find(of_all).unwrap_err().kind(), ErrorKind::Invalid);
 }
+
+/// Whoever forges a sidecar, checksums and all, makes the writer and readers ask the lines instead where what the seal
+/// counts is not in it, or where it leads to no record.
+#[test]
+fn a_sidecar_made_up_from_nothing_is_not_believed() {
+    let place = Place::new();
+    let ledger = place.create();
+    let mut known = Vec::new();
+    fill(&ledger, &mut known, 40);
+    ledger.close().unwrap();
+    let name = format!("segments/{:020}.idx", 0);
+    let whole = place.storage.raw(&name).unwrap();
+    let seal_again = |bytes: &mut [u8], block: usize| {
+        let block = &mut bytes[block * 4_096..][..4_096];
+        let crc32 = crc32fast::hash(&block[..4_092]);
+        block[4_092..].copy_from_slice(&crc32.to_le_bytes());
+    };
+    let forge = |at: usize, change: u8| {
+        let mut forged = whole.clone();
+        forged[at] ^= change;
+        seal_again(&mut forged, at / 4_096);
+        forged
+    };
+    let mut empty = whole[..4_096].to_vec();
+    empty[72..80].fill(0);
+    seal_again(&mut empty, 0);
+    // Another secret; no postings at all; an offset and a number of the first posting that are another's.
+    for forged in [forge(8, 1), empty, forge(4_096 + 12, 3), forge(4_096 + 8, 1)] {
+        place.storage.put_raw(&name, &forged);
+        let reader = ledgerstone_engine::Reader::open(place.storage()).unwrap();
+        ask_everything(&reader.snapshot().unwrap(), &known);
+    }
+}

@@ -1,10 +1,13 @@
 //! The main thread of a load: drafts in input order become batches, batches become tickets.
 
+use std::collections::HashSet;
 use std::io;
 use std::mem;
 use std::sync::mpsc::Receiver;
 
 use ledgerstone_engine::{Batch, Ledger, Stream};
+use ledgerstone_formats::draft::Draft;
+use ledgerstone_formats::ids::{IdempotencyKey, Tenant};
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 
 use super::feed::Event;
@@ -62,6 +65,8 @@ pub(crate) struct Load<'a> {
     /// The whole input is one batch.
     atomic: bool,
     batch: Batch,
+    /// Idempotency keys of its records.
+    keys: HashSet<(Option<Tenant>, IdempotencyKey)>,
     item: Item,
     /// What the refused lines of an atomic load take.
     kept_bytes: usize,
@@ -77,6 +82,7 @@ impl<'a> Load<'a> {
             passes_over_bad,
             atomic: args.atomic,
             batch: Batch::new(),
+            keys: HashSet::new(),
             item: Item::default(),
             kept_bytes: 0,
         }
@@ -140,6 +146,11 @@ impl<'a> Load<'a> {
                 }
                 self.send()?;
             }
+            // A key stands once in a batch: the second time it is judged once the first is stored.
+            if !self.is_new_key(&draft) && !self.atomic {
+                self.send()?;
+                self.is_new_key(&draft);
+            }
             self.batch
                 .push(draft)
                 .map_err(|error| End::Failed(source, Problem::from(&error)))?;
@@ -182,6 +193,15 @@ impl<'a> Load<'a> {
         Err(End::TooLarge(source, problem))
     }
 
+    /// Takes the draft's key in; false when it stands in the batch already.
+    fn is_new_key(&mut self, draft: &Draft) -> bool {
+        let entry = draft.entry();
+        match &entry.key {
+            Some(key) => self.keys.insert((entry.tenant.clone(), key.clone())),
+            None => true,
+        }
+    }
+
     fn send_rest(&mut self) -> Result<(), End> {
         if self.item.through.is_some() {
             self.send()
@@ -193,6 +213,7 @@ impl<'a> Load<'a> {
     fn send(&mut self) -> Result<(), End> {
         let mut item = mem::take(&mut self.item);
         let batch = mem::take(&mut self.batch);
+        self.keys.clear();
         if let Some((ledger, stream)) = &self.target
             && !batch.is_empty()
         {

@@ -27,6 +27,7 @@ use crate::args::Append;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome, Problem};
+use crate::files;
 use crate::input::{self, Limits, Source};
 use crate::opening;
 use crate::output::{Journal, Output};
@@ -104,6 +105,15 @@ fn journals(args: &Append, sources: &[Source]) -> Outcome<Journals> {
     {
         let message = "--receipts and --rejects name the same file: each needs one of its own";
         return Err(Problem::usage(message).into());
+    }
+    for path in [&args.receipts, &args.rejects].into_iter().flatten() {
+        if files::is_below(path, &args.dir) {
+            let message = format!(
+                "{} lies in the ledger's own directory: choose another place",
+                path.display()
+            );
+            return Err(Problem::usage(message).into());
+        }
     }
     let mut receipts = match args.receipts.as_deref() {
         Some(path) if path.as_os_str() == "-" => {
