@@ -277,7 +277,7 @@ mod tests {
 
     const SUBJECT: Subject = Subject {
         first: 1_000,
-        end: 9_000,
+        end: 100_000,
         last_hash: Hash::ZERO,
         key: HashKey([3; HASH_KEY_BYTES]),
     };
