@@ -210,3 +210,23 @@ fn nothing_is_written_into_the_ledger_s_own_directory() {
     }
     place.run("verify l");
 }
+
+#[test]
+fn receipts_on_standard_output_are_given_from_within_the_ledger_s_directory() {
+    let place = ledger();
+    let more = place.write("more.jsonl", "{}\n");
+    let args = [
+        "append",
+        ".",
+        more.to_str().unwrap(),
+        "--kind",
+        "entry",
+        "--receipts",
+        "-",
+        "--quiet",
+    ];
+    let within = place
+        .call(args)
+        .under("env", ["-C", place.join("l").to_str().unwrap()]);
+    assert_eq!(within.ends_with(0).one_json()["seq"], 6);
+}

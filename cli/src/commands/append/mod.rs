@@ -107,7 +107,7 @@ fn journals(args: &Append, sources: &[Source]) -> Outcome<Journals> {
         return Err(Problem::usage(message).into());
     }
     for path in [&args.receipts, &args.rejects].into_iter().flatten() {
-        if files::is_below(path, &args.dir) {
+        if path.as_os_str() != "-" && files::is_below(path, &args.dir) {
             let message = format!(
                 "{} lies in the ledger's own directory: choose another place",
                 path.display()
