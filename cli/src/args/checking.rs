@@ -115,7 +115,7 @@ pub(crate) struct Demo {
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// A number of threads. One beyond the bounds means as many, or as few, as there can be.
+/// Why somebody gives his word, as it is recorded.
 fn reason(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.contains(char::is_control) {
         return Err("a reason is a line of text".to_owned());
@@ -123,6 +123,7 @@ fn reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A number of threads. One beyond the bounds means as many, or as few, as there can be.
 fn jobs(text: &str) -> Result<NonZeroUsize, ParseIntError> {
     let jobs: usize = text.parse()?;
     Ok(NonZeroUsize::new(jobs.min(JOBS_MAX)).unwrap_or(NonZeroUsize::MIN))

@@ -236,19 +236,24 @@ impl Matches {
                 }
             };
             self.read(&posting)?;
-            if let Err(error) = self.checked(&posting) {
-                self.doubt_index(&posting, error)?;
-                continue;
-            }
+            let key = self.lookup.key()?;
+            let checked = self.checked(&posting);
+            let admitted = match checked.map(|record| self.lookup.admits(&key, &record)) {
+                Ok(admitted) => admitted,
+                Err(error) => {
+                    self.doubt_index(&posting, error)?;
+                    continue;
+                }
+            };
             self.go_on_after(posting.seq);
-            let record = self.checked(&posting)?;
-            if self.lookup.admits(&self.lookup.key()?, &record) {
+            if admitted {
                 break posting;
             }
         };
         let segment = self.segment_of(posting.seq)?;
         Ok(Some(StoredLine {
-            record: self.checked(&posting)?,
+            // Its hashes were compared above.
+            record: Record::parse(&self.line).map_err(|error| self.damage(&posting, segment, &error))?,
             bytes: &self.line,
             file: FileName::Segment(segment.first),
             line: posting.seq - segment.first + 1,
@@ -339,13 +344,14 @@ impl Matches {
             },
             Err(error) => error.to_string(),
         };
-        let segment = self.segment_of(posting.seq)?;
-        let finding = Finding::new(Code::Altered, cause)
+        Err(self.damage(posting, self.segment_of(posting.seq)?, &cause))
+    }
+
+    fn damage(&self, posting: &Posting, segment: SegmentInfo, cause: &dyn std::fmt::Display) -> Error {
+        let finding = Finding::new(Code::Altered, cause.to_string())
             .in_file(FileName::Segment(segment.first))
             .at_seq(posting.seq);
         let line = posting.seq - segment.first + 1;
-        Err(Error::corrupt(vec![
-            finding.at_line(line, u64::from(posting.offset)),
-        ]))
+        Error::corrupt(vec![finding.at_line(line, u64::from(posting.offset))])
     }
 }

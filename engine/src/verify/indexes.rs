@@ -19,8 +19,7 @@ pub(super) fn check_sidecar(storage: &dyn Storage, segment: &SegmentInfo) -> Opt
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => return Some(finding(format!("it cannot be used: {error}"))),
     };
-    let bytes = found.as_ref().to_vec();
-    let sidecar = match Sidecar::open(found) {
+    let sidecar = match Sidecar::open(found.clone()) {
         Ok(sidecar) => sidecar,
         Err(bad) => return Some(finding(format!("it is no index that can be used: {bad}"))),
     };
@@ -29,6 +28,7 @@ pub(super) fn check_sidecar(storage: &dyn Storage, segment: &SegmentInfo) -> Opt
         // The lines were whole a moment ago.
         Err(error) => return Some(Finding::new(Code::Unreadable, error.to_string()).in_file(name)),
     };
+    let bytes = found.as_ref();
     if bytes == expected {
         return None;
     }
