@@ -125,7 +125,11 @@ fn unfinished(storage: &dyn Storage) -> Result<Unfinished, Error> {
             FileName::Segment(0) => segment = Some(*len),
             FileName::Segment(_) | FileName::Seal(_) => return Err(lost_identity(storage)),
             FileName::Checkpoint | FileName::Head => has_head = true,
-            FileName::Identity | FileName::Index(_) | FileName::Lock | FileName::Quarantine(_) => {}
+            FileName::Identity
+            | FileName::Index(_)
+            | FileName::Lock
+            | FileName::Merged { .. }
+            | FileName::Quarantine(_) => {}
         }
     }
     let Some(len) = segment else {

@@ -22,6 +22,7 @@ use crate::draft::{self, Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::holder;
 use crate::index::Index;
+use crate::index::about::SealedSpan;
 use crate::index::memory::PageWriter;
 use crate::keystore::KeyStore;
 use crate::options::Options;
@@ -435,15 +436,20 @@ fn protect_sealed(storage: &dyn Storage, writable: &[u64]) -> Vec<String> {
 }
 
 pub(crate) fn read_seal(storage: &dyn Storage, first: u64) -> Result<Seal, Error> {
+    read_seal_file(storage, first).map(|(seal, _)| seal)
+}
+
+/// What the seal of a segment says that an index asks for.
+pub(crate) fn read_span(storage: &dyn Storage, first: u64) -> Result<SealedSpan, Error> {
+    read_seal_file(storage, first).map(|(seal, file)| SealedSpan::of(&seal, &file))
+}
+
+fn read_seal_file(storage: &dyn Storage, first: u64) -> Result<(Seal, Vec<u8>), Error> {
     let name = FileName::Seal(first);
     let file = storage.open(&name).and_then(|file| file.read_all(SEAL_BYTES_MAX));
     let file = file.map_err(|error| Error::io("the seal cannot be read", error).in_file(name.clone()))?;
-    Seal::parse(&file).map_err(|error| {
-        Error::with_source(
-            ErrorKind::Corrupt,
-            "the seal that was just written is another",
-            error,
-        )
-        .in_file(name)
-    })
+    let seal = Seal::parse(&file).map_err(|error| {
+        Error::with_source(ErrorKind::Corrupt, "the seal is another than was written", error).in_file(name)
+    })?;
+    Ok((seal, file))
 }

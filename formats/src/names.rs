@@ -27,6 +27,13 @@ pub enum FileName {
     Index(u64),
     /// `LOCK`: names the process that may write.
     Lock,
+    /// `segments/…-….idx`: the index of the segments with the records `first..end`, in one file.
+    Merged {
+        /// First sequence number.
+        first: u64,
+        /// First sequence number past it.
+        end: u64,
+    },
     /// `quarantine/…`: bytes set aside by recovery.
     Quarantine(QuarantineName),
     /// `segments/….seal.json`: the seal of the segment that begins at this sequence number.
@@ -101,8 +108,14 @@ impl FileName {
                 (SEGMENTS_DIR, name) => {
                     if let Some(first) = name.strip_suffix(".seal.json") {
                         Self::Seal(parse_sequence(first)?)
-                    } else if let Some(first) = name.strip_suffix(".idx") {
-                        Self::Index(parse_sequence(first)?)
+                    } else if let Some(name) = name.strip_suffix(".idx") {
+                        match name.split_once('-') {
+                            None => Self::Index(parse_sequence(name)?),
+                            Some((first, end)) => Self::Merged {
+                                first: parse_sequence(first)?,
+                                end: parse_sequence(end)?,
+                            },
+                        }
                     } else {
                         Self::Segment(parse_sequence(name.strip_suffix(".jsonl")?)?)
                     }
@@ -148,6 +161,7 @@ impl fmt::Display for FileName {
             Self::Identity => f.write_str("ledger.json"),
             Self::Index(first) => write!(f, "{SEGMENTS_DIR}/{first:020}.idx"),
             Self::Lock => f.write_str("LOCK"),
+            Self::Merged { first, end } => write!(f, "{SEGMENTS_DIR}/{first:020}-{end:020}.idx"),
             Self::Quarantine(name) => write!(f, "{QUARANTINE_DIR}/{name}"),
             Self::Seal(first) => write!(f, "{SEGMENTS_DIR}/{first:020}.seal.json"),
             Self::Segment(first) => write!(f, "{SEGMENTS_DIR}/{first:020}.jsonl"),
@@ -188,6 +202,7 @@ mod tests {
             FileName::Identity,
             FileName::Index(42),
             FileName::Lock,
+            FileName::Merged { first: 0, end: 42 },
             FileName::Quarantine(QuarantineName::of(17, 4_096, b"torn")),
             FileName::Seal(SEQUENCE_MAX),
             FileName::Segment(0),
@@ -216,6 +231,8 @@ mod tests {
             "segments/99999999999999999999.jsonl",
             "segments/00000000000000000042.jsonl.bak",
             "segments/+0000000000000000042.jsonl",
+            "segments/00000000000000000000-42.idx",
+            "segments/00000000000000000000-00000000000000000042-00000000000000000042.idx",
             "quarantine/00000000000000000042-00-1-00000000000000000000000000000000",
             "quarantine/00000000000000000042-0-1-0000000000000000000000000000000G",
             "checkpoint.tmp",

@@ -73,7 +73,7 @@ fn every(
 ) -> Vec<String> {
     every_of(
         copy,
-        |name| !matches!(name, FileName::Index(_)),
+        |name| !matches!(name, FileName::Index(_) | FileName::Merged { .. }),
         make,
         count,
         judge,
@@ -127,7 +127,7 @@ fn judge(copy: &Copy, damage: &Damage<'_>, code_in_segment: u8) -> Option<String
     let report = ours(&storage, &keys);
     let code = match damage.name {
         FileName::Segment(_) => code_in_segment,
-        FileName::Index(_) => INDEX,
+        FileName::Index(_) | FileName::Merged { .. } => INDEX,
         _ => EVIDENCE,
     };
     let is_it = |found: &Finding| {

@@ -106,8 +106,16 @@ impl Storage for Hooked {
         self.inner.replace_head(name, bytes)
     }
 
-    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
-        self.inner.replace_derived(name, bytes)
+    fn replace_derived(
+        &self,
+        name: &FileName,
+        write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.inner.replace_derived(name, write)
+    }
+
+    fn remove_derived(&self, name: &FileName) -> io::Result<()> {
+        self.inner.remove_derived(name)
     }
 
     fn map(&self, name: &FileName) -> io::Result<Mapped> {

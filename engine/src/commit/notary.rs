@@ -17,6 +17,7 @@ use crate::finding::{Code, Finding};
 use crate::index::Index;
 use crate::index::sidecar::Subject;
 use crate::index::store::seal_part;
+use crate::index::upkeep::Upkeep;
 use crate::keystore::KeyStore;
 use crate::segment::audit::Audit;
 use crate::segment::lines::{LineReader, Piece};
@@ -71,6 +72,7 @@ pub(crate) struct Notary {
     written: WrittenGroups,
     prev_seal: Hash,
     done: Notarized,
+    upkeep: Arc<Upkeep>,
 }
 
 impl Notary {
@@ -85,6 +87,7 @@ impl Notary {
         done: Notarized,
     ) -> Self {
         Self {
+            upkeep: Arc::new(Upkeep::new(&storage, &index)),
             storage,
             keys,
             seat,
@@ -95,6 +98,11 @@ impl Notary {
             prev_seal,
             done,
         }
+    }
+
+    /// What is done for the index meanwhile.
+    pub(crate) fn upkeep(&self) -> &Arc<Upkeep> {
+        &self.upkeep
     }
 
     /// How far it is.
@@ -265,8 +273,10 @@ impl Notary {
             end: seal.last + 1,
             last_hash: seal.last_hash,
             key: *self.index.key(),
+            level: 0,
         };
-        seal_part(self.storage.as_ref(), &self.index, segment.first, &subject);
+        seal_part(self.storage.as_ref(), &self.index, &subject, seal.bytes);
+        self.upkeep.try_again();
         self.prev_seal = Hash::digest(&file);
         self.audit.begin_segment();
         self.reader = None;

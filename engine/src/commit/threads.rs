@@ -9,6 +9,8 @@ use crate::commit::notary::Notary;
 use crate::commit::shared::Shared;
 use crate::commit::writer::{Step, Writer};
 use crate::error::{Error, ErrorKind};
+use crate::index::upkeep::Upkeep;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 
 /// How long the writer waits for a batch before it looks at the age of its segment.
@@ -75,9 +77,59 @@ fn run_writer(mut writer: Writer) {
     shared.writer_ended();
 }
 
+/// The thread that keeps the files of the index in order; there is one only while there is something to do.
+struct UpkeepThread {
+    upkeep: Arc<Upkeep>,
+    running: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
+}
+
+impl UpkeepThread {
+    fn new(upkeep: &Arc<Upkeep>) -> Self {
+        Self {
+            upkeep: Arc::clone(upkeep),
+            running: None,
+        }
+    }
+
+    fn start_if_due(&mut self) {
+        if let Some((thread, ended)) = self.running.take() {
+            if !ended.load(Ordering::Acquire) {
+                self.running = Some((thread, ended));
+                return;
+            }
+            // A panic has been printed; nobody waits for what it was at.
+            thread.join().ok();
+        }
+        if !self.upkeep.is_due() {
+            return;
+        }
+        let (upkeep, ended) = (Arc::clone(&self.upkeep), Arc::new(AtomicBool::new(false)));
+        let told = Arc::clone(&ended);
+        let started = thread::Builder::new()
+            .name("ledger-upkeep".to_owned())
+            .spawn(move || {
+                upkeep.run();
+                told.store(true, Ordering::Release);
+            });
+        // Without a thread it waits for a time when there is one.
+        self.running = started.ok().map(|thread| (thread, ended));
+    }
+}
+
+impl Drop for UpkeepThread {
+    fn drop(&mut self) {
+        self.upkeep.stop();
+        if let Some((thread, _)) = self.running.take() {
+            thread.join().ok();
+        }
+    }
+}
+
 fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_delay_max: Duration) {
     let _latch = LatchOnPanic(Arc::clone(shared));
+    let mut upkeep = UpkeepThread::new(notary.upkeep());
     loop {
+        upkeep.start_if_due();
         shared.wait_for_notary_work(clock.monotonic(), head_delay_max);
         // A latched ledger signs nothing, not even what was durable before.
         if shared.refusal().is_some() {

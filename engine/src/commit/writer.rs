@@ -128,6 +128,9 @@ impl Writer {
             }
             self.shared.notarize(notary.done().clone(), now);
         }
+        if notary.upkeep().is_due() {
+            notary.upkeep().run();
+        }
         Ok(())
     }
 

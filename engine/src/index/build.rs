@@ -1,7 +1,5 @@
 //! Sidecars made from the lines of a segment.
 
-use std::sync::Arc;
-
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::Record;
@@ -9,36 +7,33 @@ use ledgerstone_formats::record::Record;
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
+use crate::index::Posting;
+use crate::index::about::About;
+use crate::index::encode::encode;
 use crate::index::keys::HashKey;
 use crate::index::memory::PageWriter;
-use crate::index::sidecar::{Sidecar, Subject, encode};
-use crate::index::{Part, Posting};
+use crate::index::sidecar::{OPEN, Subject};
 use crate::segment::lines::{LineReader, Piece};
-use crate::storage::{Mapped, Storage};
+use crate::storage::Storage;
 
-/// The file of a segment's index.
+/// The file of a segment's index, of its records before `end`.
 pub(crate) fn sidecar_of(
     storage: &dyn Storage,
     segment: &SegmentInfo,
+    end: u64,
     key: &HashKey,
 ) -> Result<Vec<u8>, Error> {
     let mut postings = Vec::new();
-    let (end, last_hash) = each_posting(storage, segment, key, |posting| postings.push(posting))?;
+    let (end, last_hash) = each_posting(storage, segment, end, key, |posting| postings.push(posting))?;
     postings.sort_unstable();
     let subject = Subject {
         first: segment.first,
         end,
         last_hash,
         key: *key,
+        level: if segment.sealed { 0 } else { OPEN },
     };
-    Ok(encode(&subject, &postings))
-}
-
-/// The index of a segment made again, for lookups of this process alone.
-pub(crate) fn part_of(storage: &dyn Storage, segment: &SegmentInfo, key: &HashKey) -> Result<Part, Error> {
-    let bytes = Mapped::from(sidecar_of(storage, segment, key)?);
-    let sidecar = Sidecar::open(bytes).expect("what was just encoded can be read");
-    Ok(Part::File(Arc::new(sidecar)))
+    Ok(encode(&subject, &About::default(), &postings))
 }
 
 /// The index of a segment that is still written to, and the sequence number past its last record.
@@ -48,17 +43,18 @@ pub(crate) fn pages_of(
     key: &HashKey,
 ) -> Result<(PageWriter, u64), Error> {
     let mut pages = PageWriter::default();
-    let (end, _) = each_posting(storage, segment, key, |posting| {
+    let (end, _) = each_posting(storage, segment, u64::MAX, key, |posting| {
         pages.insert(posting);
     })?;
     Ok((pages, end))
 }
 
-/// Reads the whole groups of a segment. Headers are believed with their hash; bodies are not hashed. Gives the sequence
+/// Reads the whole groups of a segment before `end`. Headers are believed with their hash; bodies are not hashed. Gives the sequence
 /// number past the last record, and its hash.
 fn each_posting(
     storage: &dyn Storage,
     segment: &SegmentInfo,
+    end: u64,
     key: &HashKey,
     mut each: impl FnMut(Posting),
 ) -> Result<(u64, Hash), Error> {
@@ -66,7 +62,9 @@ fn each_posting(
     let unreadable = |error| Error::io("a segment cannot be read", error).in_file(file.clone());
     let mut reader = LineReader::open(storage, segment.first, 0, segment.bytes).map_err(unreadable)?;
     let (mut seq, mut last_hash, mut hashes) = (segment.first, Hash::ZERO, Vec::new());
-    while let Some(piece) = reader.next_piece().map_err(unreadable)? {
+    while seq < end
+        && let Some(piece) = reader.next_piece().map_err(unreadable)?
+    {
         let (offset, record) = match piece {
             Piece::Line { offset, bytes } => (offset, believed(bytes, seq)),
             Piece::Rest { offset, .. } => (offset, Err("no line ends here".to_owned())),

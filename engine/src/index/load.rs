@@ -1,124 +1,141 @@
-//! The index of a ledger that is opened: from the sidecars that fit, from the lines where there is none.
+//! The index of a ledger that is opened: from the files that fit, from the lines where there is none.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
-use ledgerstone_formats::segment::Seal;
 
 use crate::commit::shared::SegmentInfo;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
+use crate::index::Part;
+use crate::index::about::{SealedSpan, kinds_of};
 use crate::index::build::{pages_of, sidecar_of};
+use crate::index::catalog::Catalog;
 use crate::index::keys::{HashKey, Key};
-use crate::index::memory::PageWriter;
 use crate::index::sidecar::Sidecar;
-use crate::index::{Index, Part};
 use crate::storage::{Mapped, Storage};
 
-/// What a sealed segment's sidecar has to be about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SealedSpan {
-    /// First sequence number.
-    pub(crate) first: u64,
-    /// First sequence number past it.
-    pub(crate) end: u64,
-    /// Hash of its last record.
-    pub(crate) last_hash: Hash,
-    /// Records of each kind.
-    pub(crate) kinds: BTreeMap<String, u64>,
-}
-
-impl SealedSpan {
-    pub(crate) fn of(seal: &Seal) -> Self {
-        Self {
-            first: seal.first,
-            end: seal.last + 1,
-            last_hash: seal.last_hash,
-            kinds: seal.kinds.clone(),
-        }
-    }
-}
-
-/// An index with what is to be done about it.
-#[derive(Debug)]
+/// The parts of an index with what is to be done about them.
+#[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    pub(crate) index: Index,
+    pub(crate) parts: Vec<Part>,
     /// First sequence number past what is there.
     pub(crate) end: u64,
-    /// Of the last segment without a seal.
-    pub(crate) active: PageWriter,
     /// Sidecars that were not there, or were not those of the segment.
     pub(crate) rebuilt: Vec<(u64, Mapped)>,
 }
 
-/// Loads what there is and makes what there is not. Reads only.
+/// The secret that the index files of a ledger share, or a new one where there is no file that can be used.
+pub(crate) fn key_of(
+    storage: &dyn Storage,
+    catalog: &Catalog,
+    segments: impl IntoIterator<Item = u64>,
+) -> Result<HashKey, Error> {
+    if let Some(merged) = catalog.sidecars().next() {
+        return Ok(merged.subject().key);
+    }
+    let mut sidecars = segments
+        .into_iter()
+        .filter_map(|first| Sidecar::open(storage.map(&FileName::Index(first)).ok()?).ok());
+    match sidecars.next() {
+        Some(sidecar) => Ok(sidecar.subject().key),
+        None => new_key(),
+    }
+}
+
+/// Loads the index of sealed segments, and makes what there is not. Reads only.
 ///
 /// # Errors
 /// `Corrupt` where records are missing between two segments: an index that knows nothing of them would hide them.
-pub(crate) fn load(
+pub(crate) fn load_sealed(
     storage: &dyn Storage,
-    segments: &[SegmentInfo],
-    sealed: &[SealedSpan],
+    catalog: &Catalog,
+    spans: &[SealedSpan],
+    key: &HashKey,
 ) -> Result<Loaded, Error> {
-    let mut there: Vec<Option<Sidecar>> = sealed.iter().map(|span| fitting(storage, span)).collect();
-    let key = there.iter().flatten().next().map(|sidecar| sidecar.subject().key);
-    let key = match key {
-        Some(key) => key,
-        None => new_key()?,
-    };
-    let (mut parts, mut rebuilt, mut active) = (Vec::new(), Vec::new(), PageWriter::default());
-    let mut end = 0;
-    for (at, segment) in segments.iter().enumerate() {
-        if segment.first != end {
-            return Err(missing(end));
-        }
-        let sidecar = there.get_mut(at).and_then(Option::take);
-        let sidecar = sidecar.filter(|sidecar| sidecar.subject().key == key);
-        let part = match sidecar {
-            Some(sidecar) => {
-                end = sidecar.subject().end;
-                Part::File(Arc::new(sidecar))
-            }
-            None if at < sealed.len() => {
-                let bytes = Mapped::from(sidecar_of(storage, segment, &key)?);
-                rebuilt.push((segment.first, bytes.clone()));
-                let sidecar = Sidecar::open(bytes).expect("what was just encoded can be read");
-                end = sidecar.subject().end;
-                Part::File(Arc::new(sidecar))
-            }
-            None => {
-                (active, end) = pages_of(storage, segment, &key)?;
-                Part::Memory {
-                    first: segment.first,
-                    pages: active.pages().clone(),
-                }
-            }
+    let mut loaded = Loaded::default();
+    let mut left = spans;
+    while let Some(span) = left.first() {
+        loaded.expect_next(span.first)?;
+        let merged = catalog.at(span.first).filter(|(sidecar, merged)| {
+            left.starts_with(merged) && sidecar.subject().key == *key && has_kinds(sidecar, merged)
+        });
+        let (sidecar, count) = match merged {
+            Some((sidecar, merged)) => (Arc::clone(sidecar), merged.len()),
+            None => (loaded.sidecar(storage, span, key)?, 1),
         };
-        parts.push(part);
+        loaded.end = sidecar.subject().end;
+        loaded.parts.push(Part::File(sidecar));
+        left = &left[count..];
     }
-    Ok(Loaded {
-        index: Index::new(key, parts),
-        end,
-        active,
-        rebuilt,
-    })
+    Ok(loaded)
+}
+
+impl Loaded {
+    /// Indexes the lines of a segment that has no seal.
+    pub(crate) fn add_open(
+        &mut self,
+        storage: &dyn Storage,
+        segment: &SegmentInfo,
+        key: &HashKey,
+    ) -> Result<(), Error> {
+        self.expect_next(segment.first)?;
+        let (pages, end) = pages_of(storage, segment, key)?;
+        self.parts.push(Part::Memory {
+            first: segment.first,
+            pages: pages.pages().clone(),
+        });
+        self.end = end;
+        Ok(())
+    }
+
+    fn expect_next(&self, first: u64) -> Result<(), Error> {
+        if first == self.end {
+            Ok(())
+        } else {
+            Err(missing(self.end))
+        }
+    }
+
+    fn sidecar(
+        &mut self,
+        storage: &dyn Storage,
+        span: &SealedSpan,
+        key: &HashKey,
+    ) -> Result<Arc<Sidecar>, Error> {
+        if let Some(sidecar) = fitting(storage, span, key) {
+            return Ok(Arc::new(sidecar));
+        }
+        let segment = SegmentInfo {
+            first: span.first,
+            bytes: span.bytes,
+            sealed: true,
+        };
+        let bytes = Mapped::from(sidecar_of(storage, &segment, span.end, key)?);
+        self.rebuilt.push((span.first, bytes.clone()));
+        Ok(Arc::new(
+            Sidecar::open(bytes).expect("what was just encoded can be read"),
+        ))
+    }
 }
 
 /// The sidecar of a sealed segment, if there is one that can be used: whatever is wrong with it, it is made again.
-fn fitting(storage: &dyn Storage, span: &SealedSpan) -> Option<Sidecar> {
+pub(crate) fn fitting(storage: &dyn Storage, span: &SealedSpan, key: &HashKey) -> Option<Sidecar> {
     let bytes = storage.map(&FileName::Index(span.first)).ok()?;
     let sidecar = Sidecar::open(bytes).ok()?;
     let subject = sidecar.subject();
-    let found = (subject.first, subject.end, subject.last_hash);
-    // The seal counts the records of each kind: a file made up from nothing does not have them.
-    let counts = span.kinds.iter().all(|(kind, count)| {
-        let hash = subject.key.hash(&Key::Kind(kind));
-        sidecar.count(hash).is_ok_and(|found| found as u64 == *count)
-    });
-    (counts && found == (span.first, span.end, span.last_hash)).then_some(sidecar)
+    let own = (subject.first, subject.end, subject.last_hash) == (span.first, span.end, span.last_hash);
+    (own && subject.level == 0 && subject.key == *key && has_kinds(&sidecar, std::slice::from_ref(span)))
+        .then_some(sidecar)
+}
+
+/// The seals count the records of each kind: a file made up from nothing does not have them.
+fn has_kinds(sidecar: &Sidecar, spans: &[SealedSpan]) -> bool {
+    kinds_of(spans).into_iter().all(|(kind, count)| {
+        let hash = sidecar.subject().key.hash(&Key::Kind(kind));
+        sidecar.count(hash).is_ok_and(|found| found as u64 == count)
+    })
 }
 
 fn missing(seq: u64) -> Error {

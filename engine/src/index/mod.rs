@@ -4,20 +4,30 @@
 //! be made again from the lines at any time: they cost time, never an answer. A hit is checked against its record; a
 //! miss is believed only when every block that was asked was whole.
 
+pub(crate) mod about;
 mod blocks;
 pub(crate) mod build;
+pub(crate) mod catalog;
+mod encode;
 pub(crate) mod keys;
+mod levels;
 pub(crate) mod load;
 pub(crate) mod memory;
+mod merge;
+pub(crate) mod open;
+pub(crate) mod repair;
 pub(crate) mod runs;
 pub(crate) mod sidecar;
 pub(crate) mod store;
+pub(crate) mod upkeep;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::index::keys::{HASH_KEY_BYTES, HashKey};
 use crate::index::memory::Pages;
+use crate::index::runs::BadPart;
 use crate::index::sidecar::Sidecar;
 
 /// That a record stands under a key. Ordered by hash, then by place in the ledger.
@@ -53,6 +63,14 @@ impl Part {
             Self::Memory { first, .. } => *first,
         }
     }
+
+    /// First sequence number past it; none for one that still grows.
+    pub(crate) fn end(&self) -> Option<u64> {
+        match self {
+            Self::File(sidecar) => Some(sidecar.subject().end),
+            Self::Memory { .. } => None,
+        }
+    }
 }
 
 /// The index of a ledger, as it is now: shared by the writer, the notary and readers.
@@ -61,7 +79,9 @@ pub(crate) struct Index {
     key: HashKey,
     /// In order, without gaps.
     parts: Mutex<Arc<Vec<Part>>>,
-    /// Sidecars that could not be written.
+    /// First sequence numbers of parts whose file is bad, and which were made again in memory.
+    damaged: Mutex<BTreeSet<u64>>,
+    /// Files that could not be written.
     failures: AtomicU64,
 }
 
@@ -70,6 +90,7 @@ impl Index {
         Self {
             key,
             parts: Mutex::new(Arc::new(parts)),
+            damaged: Mutex::default(),
             failures: AtomicU64::new(0),
         }
     }
@@ -89,23 +110,71 @@ impl Index {
         Arc::clone(&self.lock())
     }
 
-    /// Takes in a part, in place of those that begin with the same record.
+    /// The file that knows of a record.
+    pub(crate) fn file_holding(&self, seq: u64) -> Option<BadPart> {
+        let parts = self.parts();
+        let place = parts.partition_point(|part| part.first() <= seq).checked_sub(1)?;
+        match &parts[place] {
+            Part::File(sidecar) => Some(BadPart::of(sidecar)),
+            Part::Memory { .. } => None,
+        }
+    }
+
+    /// Takes in a part, in place of those about the same records.
     pub(crate) fn put(&self, part: Part) {
         let mut parts = self.lock();
-        let mut next = parts.to_vec();
-        match next.binary_search_by_key(&part.first(), Part::first) {
-            Ok(at) => next[at] = part,
-            Err(at) => next.insert(at, part),
-        }
+        let first = part.first();
+        let end = part.end().unwrap_or(first + 1);
+        let from = parts.partition_point(|other| other.first() < first);
+        let to = parts.partition_point(|other| other.first() < end);
+        let mut next = Vec::with_capacity(parts.len() + 1);
+        next.extend_from_slice(&parts[..from]);
+        next.push(part);
+        next.extend_from_slice(&parts[to..]);
         *parts = Arc::new(next);
     }
 
-    /// A sidecar could not be written.
+    /// Takes in what was made in place of a part, unless something else has taken its place meanwhile.
+    pub(crate) fn replace(&self, bad: BadPart, made: Vec<Part>) {
+        let mut parts = self.lock();
+        let Ok(place) = parts.binary_search_by_key(&bad.first, Part::first) else {
+            return;
+        };
+        if let Part::File(sidecar) = &parts[place]
+            && BadPart::of(sidecar) == bad
+        {
+            let mut next = parts.to_vec();
+            next.splice(place..=place, made);
+            *parts = Arc::new(next);
+        }
+    }
+
+    /// The file of a part is bad: it is to be written again.
+    pub(crate) fn note_damage(&self, first: u64) {
+        self.damaged().insert(first);
+    }
+
+    /// A part whose file is to be written again.
+    pub(crate) fn take_damage(&self) -> Option<u64> {
+        self.damaged().pop_first()
+    }
+
+    /// Whether a part's file is to be written again.
+    pub(crate) fn has_damage(&self) -> bool {
+        !self.damaged().is_empty()
+    }
+
+    fn damaged(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        // No code that can panic runs under this lock.
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An index file could not be written.
     pub(crate) fn count_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many sidecars could not be written.
+    /// How many index files could not be written.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::index::sidecar::Run;
+use crate::index::sidecar::{Run, Sidecar};
 use crate::index::{Part, Posting};
 
 /// A part of which a block is bad: what it says cannot be told, so it is asked no more.
@@ -10,6 +10,21 @@ use crate::index::{Part, Posting};
 pub(crate) struct BadPart {
     /// First sequence number of the part.
     pub(crate) first: u64,
+    /// First sequence number past it.
+    pub(crate) end: u64,
+    /// Level of its file.
+    pub(crate) level: u8,
+}
+
+impl BadPart {
+    pub(crate) fn of(sidecar: &Sidecar) -> Self {
+        let subject = sidecar.subject();
+        Self {
+            first: subject.first,
+            end: subject.end,
+            level: subject.level,
+        }
+    }
 }
 
 /// Which way to go.
@@ -36,7 +51,7 @@ pub(crate) struct Postings {
 
 #[derive(Debug)]
 enum Source {
-    File(Run),
+    File(Run, BadPart),
     /// Next one last.
     Memory(Vec<Posting>),
 }
@@ -64,11 +79,10 @@ impl Postings {
         loop {
             if let Some(source) = &mut self.current {
                 let found = match (source, self.order) {
-                    (Source::File(run), Order::OldestFirst) => run.next(),
-                    (Source::File(run), Order::NewestFirst) => run.previous(),
-                    (Source::Memory(left), _) => Ok(left.pop()),
+                    (Source::File(run, bad), Order::OldestFirst) => run.next().map_err(|_| *bad)?,
+                    (Source::File(run, bad), Order::NewestFirst) => run.previous().map_err(|_| *bad)?,
+                    (Source::Memory(left), _) => left.pop(),
                 };
-                let found = found.map_err(|_| self.bad())?;
                 if let Some(found) = found.filter(|found| (self.from..self.end).contains(&found.seq)) {
                     return Ok(Some(found));
                 }
@@ -90,11 +104,9 @@ impl Postings {
         };
         match &self.parts[part] {
             Part::File(sidecar) => {
-                Run::at(sidecar, self.hash, start)
-                    .map(Source::File)
-                    .map_err(|_| BadPart {
-                        first: self.parts[part].first(),
-                    })
+                let bad = BadPart::of(sidecar);
+                let run = Run::at(sidecar, self.hash, start).map_err(|_| bad)?;
+                Ok(Source::File(run, bad))
             }
             Part::Memory { pages, .. } => {
                 let wanted = |found: &Posting| (self.from..self.end).contains(&found.seq);
@@ -104,17 +116,6 @@ impl Postings {
                 }
                 Ok(Source::Memory(found))
             }
-        }
-    }
-
-    /// The part that was being read.
-    fn bad(&self) -> BadPart {
-        let at = match self.order {
-            Order::OldestFirst => self.left.start.saturating_sub(1),
-            Order::NewestFirst => self.left.end,
-        };
-        BadPart {
-            first: self.parts[at].first(),
         }
     }
 }

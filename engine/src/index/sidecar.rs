@@ -1,9 +1,9 @@
 //! The index of a sealed segment, or of several, as a file that is never changed: postings in order, so that those of
 //! one key stand together.
 //!
-//! Block 0 says what the file is about. Then come blocks of postings, then blocks of fences: the first posting of each
-//! block before. The first of each block of fences is held in memory, so a lookup reads one block of fences and one of
-//! postings.
+//! Block 0 says what the file is about. Then come groups: blocks of postings, and a block of fences, which are the first
+//! posting of each block before. Then the roots, which are the first posting of each group, and what else the file says.
+//! The roots are held in memory, so a lookup reads one block of fences and one of postings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +11,16 @@ use std::sync::Arc;
 use ledgerstone_formats::hash::Hash;
 
 use crate::index::Posting;
-use crate::index::blocks::{BLOCK_BYTES, BLOCK_ENTRIES, BadBlock, payload, posting, put_block, put_postings};
+use crate::index::about::About;
+use crate::index::blocks::{BLOCK_BYTES, BLOCK_ENTRIES, BadBlock, PAYLOAD_BYTES, payload, posting};
 use crate::index::keys::{HASH_KEY_BYTES, HashKey};
 use crate::storage::Mapped;
 
 /// Begins every sidecar of this form.
-const MAGIC: [u8; 8] = *b"LSINDEX1";
+pub(crate) const MAGIC: [u8; 8] = *b"LSINDEX1";
+
+/// Level of the index of a segment that has no seal yet.
+pub(crate) const OPEN: u8 = u8::MAX;
 
 /// What a sidecar is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(crate) struct Subject {
     pub(crate) last_hash: Hash,
     /// Secret of the hashes.
     pub(crate) key: HashKey,
+    /// It is about ten to the power of this many segments; [`OPEN`] for a part of one that has no seal.
+    pub(crate) level: u8,
 }
 
 /// Why a file is no sidecar that can be used.
@@ -55,62 +61,91 @@ impl From<BadBlock> for BadSidecar {
     }
 }
 
-/// The file of these postings, which are sorted. The same records give the same bytes.
-pub(crate) fn encode(subject: &Subject, postings: &[Posting]) -> Vec<u8> {
-    let blocks = postings.len().div_ceil(BLOCK_ENTRIES);
-    let mut out = Vec::with_capacity((1 + blocks + blocks.div_ceil(BLOCK_ENTRIES)) * BLOCK_BYTES);
-    put_block(&header(subject, postings.len() as u64), &mut out);
-    put_postings(postings, subject.first, &mut out);
-    let fences: Vec<Posting> = postings.iter().step_by(BLOCK_ENTRIES).copied().collect();
-    put_postings(&fences, subject.first, &mut out);
-    out
-}
-
-fn header(subject: &Subject, entries: u64) -> Vec<u8> {
-    let mut header = Vec::with_capacity(80);
-    header.extend_from_slice(&MAGIC);
-    header.extend_from_slice(&subject.key.0);
-    header.extend_from_slice(&subject.first.to_le_bytes());
-    header.extend_from_slice(&subject.end.to_le_bytes());
-    header.extend_from_slice(subject.last_hash.as_bytes());
-    header.extend_from_slice(&entries.to_le_bytes());
-    header
-}
-
 /// An open sidecar.
 #[derive(Debug)]
 pub(crate) struct Sidecar {
     bytes: Mapped,
     subject: Subject,
+    /// Postings.
     entries: usize,
-    /// The first posting of each block of fences.
-    top: Vec<Posting>,
+    /// The first posting of each group.
+    roots: Vec<Posting>,
+    /// Bytes of what else it says.
+    about_bytes: usize,
+}
+
+/// Where the parts of a file begin, in blocks.
+struct Layout {
+    groups: usize,
+    roots: usize,
+    about: usize,
+    end: usize,
+}
+
+impl Layout {
+    fn of(entries: usize, about_bytes: usize) -> Self {
+        let postings = entries.div_ceil(BLOCK_ENTRIES);
+        let groups = postings.div_ceil(BLOCK_ENTRIES);
+        let roots = 1 + postings + groups;
+        let about = roots + groups.div_ceil(BLOCK_ENTRIES);
+        Self {
+            groups,
+            roots,
+            about,
+            end: about + about_bytes.div_ceil(PAYLOAD_BYTES),
+        }
+    }
+}
+
+/// The place of a block of postings: before it stand the header and a block of fences for each whole group.
+fn place_of(block: usize) -> usize {
+    1 + block + block / BLOCK_ENTRIES
 }
 
 impl Sidecar {
     /// Reads what it is about and checks its form; blocks of postings are checked when they are read.
     pub(crate) fn open(bytes: Mapped) -> Result<Self, BadSidecar> {
-        let (subject, entries) = parse_header(payload(bytes.as_ref(), 0)?).ok_or(BadSidecar::Form)?;
-        let blocks = entries.div_ceil(BLOCK_ENTRIES);
-        let fences = blocks.div_ceil(BLOCK_ENTRIES);
-        if subject.first > subject.end || bytes.as_ref().len() != (1 + blocks + fences) * BLOCK_BYTES {
+        let file = bytes.as_ref();
+        let (subject, entries, about_bytes) = parse_header(payload(file, 0)?).ok_or(BadSidecar::Form)?;
+        let layout = Layout::of(entries, about_bytes);
+        if subject.first > subject.end || file.len() != layout.end * BLOCK_BYTES {
             return Err(BadSidecar::Form);
         }
-        let top = (0..fences)
-            .map(|fence| {
-                Ok(posting(
-                    payload(bytes.as_ref(), 1 + blocks + fence)?,
-                    0,
-                    subject.first,
-                ))
-            })
-            .collect::<Result<_, BadBlock>>()?;
+        let mut roots = Vec::with_capacity(layout.groups);
+        for block in layout.roots..layout.about {
+            let count = (layout.groups - roots.len()).min(BLOCK_ENTRIES);
+            let payload = payload(file, block)?;
+            roots.extend((0..count).map(|index| posting(payload, index, subject.first)));
+        }
         Ok(Self {
             bytes,
             subject,
             entries,
-            top,
+            roots,
+            about_bytes,
         })
+    }
+
+    /// What else it says. Read each time: with the length of a ledger it grows.
+    pub(crate) fn about(&self) -> Result<About, BadSidecar> {
+        let layout = Layout::of(self.entries, self.about_bytes);
+        let mut text = Vec::new();
+        for block in layout.about..layout.end {
+            text.extend_from_slice(payload(self.bytes.as_ref(), block)?);
+        }
+        let Some((text, padding)) = text.split_at_checked(self.about_bytes) else {
+            return Err(BadSidecar::Form);
+        };
+        match padding.iter().all(|byte| *byte == 0) {
+            true if text.is_empty() => Ok(About::default()),
+            true => serde_json::from_slice(text).map_err(|_| BadSidecar::Form),
+            false => Err(BadSidecar::Form),
+        }
+    }
+
+    /// How many postings it has.
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
     }
 
     /// What it is about.
@@ -125,15 +160,22 @@ impl Sidecar {
             .saturating_sub(self.lower_bound(hash, 0)?))
     }
 
-    fn blocks(&self) -> usize {
-        self.entries.div_ceil(BLOCK_ENTRIES)
+    /// The postings of a block, with their checksum compared.
+    pub(crate) fn block(&self, block: usize) -> Result<Block<'_>, BadBlock> {
+        let count = (self.entries - block * BLOCK_ENTRIES).min(BLOCK_ENTRIES);
+        self.entries_at(place_of(block), count)
     }
 
-    /// The postings of a block, with their checksum compared.
-    fn block(&self, block: usize) -> Result<Block<'_>, BadBlock> {
-        let count = (self.entries - block * BLOCK_ENTRIES).min(BLOCK_ENTRIES);
+    /// The fences of a group.
+    fn fences(&self, group: usize) -> Result<Block<'_>, BadBlock> {
+        let blocks = self.entries.div_ceil(BLOCK_ENTRIES);
+        let count = (blocks - group * BLOCK_ENTRIES).min(BLOCK_ENTRIES);
+        self.entries_at(place_of(group * BLOCK_ENTRIES) + count, count)
+    }
+
+    fn entries_at(&self, place: usize, count: usize) -> Result<Block<'_>, BadBlock> {
         Ok(Block {
-            payload: payload(self.bytes.as_ref(), 1 + block)?,
+            payload: payload(self.bytes.as_ref(), place)?,
             count,
             first: self.subject.first,
         })
@@ -142,18 +184,13 @@ impl Sidecar {
     /// Index of the first posting at or after (hash, seq).
     pub(crate) fn lower_bound(&self, hash: u64, seq: u64) -> Result<usize, BadBlock> {
         let before = |found: &Posting| (found.hash, found.seq) < (hash, seq);
-        // Of the blocks that begin before it, the last is where it stands, or is the one before.
-        let Some(fence) = self.top.partition_point(before).checked_sub(1) else {
+        // Of the groups that begin before it, the last is where it stands, or is the one before.
+        let Some(group) = self.roots.partition_point(before).checked_sub(1) else {
             return Ok(0);
         };
-        let count = (self.blocks() - fence * BLOCK_ENTRIES).min(BLOCK_ENTRIES);
-        let fences = Block {
-            payload: payload(self.bytes.as_ref(), 1 + self.blocks() + fence)?,
-            count,
-            first: self.subject.first,
-        };
-        // The first of the fences is the one in `top`.
-        let block = fence * BLOCK_ENTRIES + fences.partition_point(before).saturating_sub(1);
+        // The first of the fences is the root.
+        let fences = self.fences(group)?;
+        let block = group * BLOCK_ENTRIES + fences.partition_point(before).saturating_sub(1);
         Ok(block * BLOCK_ENTRIES + self.block(block)?.partition_point(before))
     }
 }
@@ -209,7 +246,7 @@ impl Run {
         let subject = self.sidecar.subject();
         let inside = (subject.first..subject.end).contains(&found.seq);
         if !inside || self.last.is_some_and(|last| !follows(last, found.seq)) {
-            return Err(BadBlock(1 + index / BLOCK_ENTRIES));
+            return Err(BadBlock(place_of(index / BLOCK_ENTRIES)));
         }
         self.last = Some(found.seq);
         Ok(())
@@ -227,14 +264,21 @@ impl Run {
     }
 }
 
-struct Block<'a> {
+/// Some postings in a row.
+pub(crate) struct Block<'a> {
     payload: &'a [u8],
     count: usize,
     first: u64,
 }
 
 impl Block<'_> {
-    fn get(&self, index: usize) -> Posting {
+    /// How many they are.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, index: usize) -> Posting {
         posting(self.payload, index, self.first)
     }
 
@@ -252,34 +296,41 @@ impl Block<'_> {
     }
 }
 
-fn parse_header(payload: &[u8]) -> Option<(Subject, usize)> {
+fn parse_header(payload: &[u8]) -> Option<(Subject, usize, usize)> {
     let rest = payload.strip_prefix(&MAGIC)?;
     let (key, rest) = rest.split_first_chunk::<HASH_KEY_BYTES>()?;
     let (first, rest) = rest.split_first_chunk()?;
     let (end, rest) = rest.split_first_chunk()?;
     let (last_hash, rest) = rest.split_first_chunk::<32>()?;
     let (entries, rest) = rest.split_first_chunk()?;
+    let (about, rest) = rest.split_first_chunk()?;
+    let (level, rest) = rest.split_first()?;
     let subject = Subject {
         first: u64::from_le_bytes(*first),
         end: u64::from_le_bytes(*end),
         last_hash: Hash::from_bytes(*last_hash),
         key: HashKey(*key),
+        level: *level,
     };
     let entries = usize::try_from(u64::from_le_bytes(*entries)).ok()?;
+    let about = usize::try_from(u64::from_le_bytes(*about)).ok()?;
     // A length that the file cannot have is none, whatever the checksum says.
-    let fits = entries <= usize::MAX / (4 * BLOCK_BYTES) && rest.iter().all(|byte| *byte == 0);
-    fits.then_some((subject, entries))
+    let lengths_max = usize::MAX / (4 * BLOCK_BYTES);
+    let fits = entries.max(about) <= lengths_max && rest.iter().all(|byte| *byte == 0);
+    fits.then_some((subject, entries, about))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::encode::encode;
 
     const SUBJECT: Subject = Subject {
         first: 1_000,
         end: 100_000,
         last_hash: Hash::ZERO,
         key: HashKey([3; HASH_KEY_BYTES]),
+        level: 0,
     };
 
     fn postings(count: u64) -> Vec<Posting> {
@@ -313,7 +364,7 @@ mod tests {
     fn every_key_is_found_from_every_place_both_ways() {
         for count in [0, 1, 127, 128, 129, 400, 40_000] {
             let all = postings(count);
-            let sidecar = open(encode(&SUBJECT, &all)).unwrap();
+            let sidecar = open(encode(&SUBJECT, &About::default(), &all)).unwrap();
             assert_eq!(sidecar.subject(), &SUBJECT);
             for hash in [0, 1, 2, 3, 100, 105, 110, 100 + count / 4 * 10, u64::MAX] {
                 for from in [0, 1_001, 1_000 + count / 2, u64::MAX] {
@@ -336,7 +387,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_is_never_an_answer() {
         let all = postings(300);
-        let bytes = encode(&SUBJECT, &all);
+        let bytes = encode(&SUBJECT, &About::default(), &all);
         let expected: Vec<Vec<u64>> = [0, 1, 100, 110]
             .map(|hash| forwards(&open(bytes.clone()).unwrap(), hash, 0).unwrap())
             .to_vec();

@@ -1,43 +1,113 @@
-//! Sidecars on their way to the disk. A failure costs time at the next open and nothing else.
+//! Index files on their way to the disk. A failure costs time at the next open and nothing else.
 
 use std::io;
 use std::sync::Arc;
 
 use ledgerstone_formats::names::FileName;
 
-use crate::index::sidecar::{Sidecar, Subject, encode};
+use crate::commit::shared::SegmentInfo;
+use crate::index::about::About;
+use crate::index::build::sidecar_of;
+use crate::index::encode::Encoder;
+use crate::index::merge::{Merge, MergeError};
+use crate::index::sidecar::{Sidecar, Subject};
 use crate::index::{Index, Part};
 use crate::storage::{Mapped, Storage};
 
 /// Writes the sidecar of a segment that was just sealed, and lets lookups go to the file instead of the memory. Where
-/// it cannot be written, the index stays in memory.
-pub(crate) fn seal_part(storage: &dyn Storage, index: &Index, first: u64, subject: &Subject) {
-    let pages = index.parts().iter().find_map(|part| match part {
-        Part::Memory { first: own, pages } if *own == first => Some(pages.clone()),
-        Part::Memory { .. } | Part::File(_) => None,
-    });
-    let Some(pages) = pages else { return };
-    let bytes = Mapped::from(encode(subject, &pages.sorted()));
-    store(storage, index, first, &bytes);
+/// it cannot be written, the index stays as it is.
+pub(crate) fn seal_part(storage: &dyn Storage, index: &Index, subject: &Subject, bytes: u64) {
+    let parts = index.parts();
+    let own: Vec<Part> = parts
+        .iter()
+        .filter(|part| (subject.first..subject.end).contains(&part.first()))
+        .cloned()
+        .collect();
+    let name = FileName::Index(subject.first);
+    let written = match write_merged(storage, &name, subject, &About::default(), &own, || false) {
+        // What was saved of the segment when the ledger was closed is bad: the lines are still there.
+        Err(MergeError::Bad(_)) => write_from_lines(storage, subject, bytes),
+        written => written.ok(),
+    };
+    match written {
+        Some(sidecar) => index.put(Part::File(sidecar)),
+        None => index.count_failure(),
+    }
 }
 
-/// Writes a sidecar and uses the file.
+fn write_from_lines(storage: &dyn Storage, subject: &Subject, bytes: u64) -> Option<Arc<Sidecar>> {
+    let segment = SegmentInfo {
+        first: subject.first,
+        bytes,
+        sealed: true,
+    };
+    let file = sidecar_of(storage, &segment, subject.end, &subject.key).ok()?;
+    let name = FileName::Index(subject.first);
+    storage
+        .replace_derived(&name, &mut |out| out.write_all(&file))
+        .ok()?;
+    map(storage, &name).ok()
+}
+
+/// Writes a sidecar that was made again, and uses the file.
 pub(crate) fn store(storage: &dyn Storage, index: &Index, first: u64, bytes: &Mapped) {
-    match write_and_map(storage, first, bytes) {
-        Ok(sidecar) => index.put(Part::File(Arc::new(sidecar))),
-        // The lines are still there to make it from.
+    let name = FileName::Index(first);
+    let written = storage.replace_derived(&name, &mut |file| file.write_all(bytes.as_ref()));
+    match written.and_then(|()| map(storage, &name)) {
+        Ok(sidecar) => {
+            let subject = *sidecar.subject();
+            let memory = crate::index::runs::BadPart {
+                first: subject.first,
+                end: subject.end,
+                level: subject.level,
+            };
+            index.replace(memory, vec![Part::File(sidecar)]);
+        }
         Err(_) => index.count_failure(),
     }
 }
 
-fn write_and_map(storage: &dyn Storage, first: u64, bytes: &Mapped) -> io::Result<Sidecar> {
-    let name = FileName::Index(first);
-    storage.replace_derived(&name, bytes.as_ref())?;
+/// Writes the postings of several parts to one file, and opens it. `stop` is asked now and then whether to give up.
+pub(crate) fn write_merged(
+    storage: &dyn Storage,
+    name: &FileName,
+    subject: &Subject,
+    about: &About,
+    parts: &[Part],
+    stop: impl Fn() -> bool,
+) -> Result<Arc<Sidecar>, MergeError> {
+    let mut bad = None;
+    let written = storage.replace_derived(name, &mut |file| {
+        let merge = Merge::of(parts);
+        let mut encoder = Encoder::new(subject, about, merge.entries(), file)?;
+        let merged = merge.run(|posting| {
+            if stop() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            encoder.push(posting)
+        });
+        match merged {
+            Ok(()) => encoder.finish(),
+            Err(MergeError::Io(error)) => Err(error),
+            Err(MergeError::Bad(part)) => {
+                bad = Some(part);
+                Err(io::ErrorKind::InvalidData.into())
+            }
+        }
+    });
+    match (written, bad) {
+        (_, Some(part)) => Err(MergeError::Bad(part)),
+        (Err(error), None) => Err(MergeError::Io(error)),
+        (Ok(()), None) => map(storage, name).map_err(MergeError::Io),
+    }
+}
+
+fn map(storage: &dyn Storage, name: &FileName) -> io::Result<Arc<Sidecar>> {
     let unusable = |bad| {
         io::Error::new(
             io::ErrorKind::InvalidData,
             format!("{name} reads back otherwise: {bad}"),
         )
     };
-    Sidecar::open(storage.map(&name)?).map_err(unusable)
+    Sidecar::open(storage.map(name)?).map(Arc::new).map_err(unusable)
 }

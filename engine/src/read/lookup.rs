@@ -11,8 +11,8 @@ use ledgerstone_formats::time::Timestamp;
 use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
-use crate::index::build::part_of;
 use crate::index::keys::Key;
+use crate::index::repair::remake;
 use crate::index::runs::{BadPart, Postings};
 use crate::index::{Index, Posting};
 use crate::read::scan::StoredLine;
@@ -143,8 +143,8 @@ pub struct Matches {
     hash: u64,
     postings: Postings,
     line: Vec<u8>,
-    /// Where an index was made again that led to no record.
-    remade: Option<u64>,
+    /// What was made again for having led to no record.
+    remade: Option<BadPart>,
 }
 
 impl Snapshot {
@@ -263,16 +263,18 @@ impl Matches {
 
     /// No record stands where the index says. Is the record at fault, or the index?
     fn doubt_index(&mut self, posting: &Posting, error: Error) -> Result<(), Error> {
-        let segment = self.segment_of(posting.seq)?;
         let is_whole = self
             .snapshot
             .get(posting.seq, &Scope::Operator)
             .is_ok_and(|line| line.is_some());
-        if !is_whole || self.remade == Some(segment.first) {
-            return Err(error);
+        let doubted = self.index.file_holding(posting.seq);
+        match doubted.filter(|part| is_whole && self.remade != Some(*part)) {
+            Some(part) => {
+                self.remade = Some(part);
+                self.remake(part)
+            }
+            None => Err(error),
         }
-        self.remade = Some(segment.first);
-        self.remake(BadPart { first: segment.first })
     }
 
     /// What is left of the lookup, should the index have to be asked anew.
@@ -288,17 +290,18 @@ impl Matches {
 
     /// A part with a bad block is missing, not empty: it is made again from the lines.
     fn remake(&mut self, bad: BadPart) -> Result<(), Error> {
-        let segment = self.segment_of(bad.first)?;
-        let part = part_of(self.snapshot.storage.as_ref(), &segment, self.index.key())?;
-        self.index.put(part);
+        remake(
+            self.snapshot.storage.as_ref(),
+            &self.index,
+            &self.snapshot.segments,
+            bad,
+        )?;
         self.postings = self.snapshot.postings(&self.index, &self.lookup, self.hash);
         Ok(())
     }
 
     fn segment_of(&self, seq: u64) -> Result<SegmentInfo, Error> {
-        let segments = self.snapshot.segments();
-        let at = segments.partition_point(|info| info.first <= seq);
-        at.checked_sub(1).map(|at| segments[at]).ok_or_else(|| {
+        self.snapshot.segments.holding(seq).ok_or_else(|| {
             let finding = Finding::new(Code::Missing, format!("no file holds the record with seq {seq}"));
             Error::corrupt(vec![finding.at_seq(seq)])
         })

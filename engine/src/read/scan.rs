@@ -5,19 +5,19 @@ use std::sync::Arc;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{Record, RecordError};
 
-use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
 use crate::read::seek;
 use crate::read::snapshot::Selection;
 use crate::segment::lines::{LineReader, Piece};
+use crate::segment::list::Segments;
 use crate::storage::Storage;
 
 /// A running scan. Ends at the first line that is not what it was.
 #[derive(Debug)]
 pub struct Scan {
     storage: Arc<dyn Storage>,
-    segments: Arc<Vec<SegmentInfo>>,
+    segments: Segments,
     /// The next segment to open.
     index: usize,
     reader: Option<LineReader>,
@@ -48,14 +48,12 @@ pub struct StoredLine<'a> {
 impl Scan {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
-        segments: Arc<Vec<SegmentInfo>>,
+        segments: Segments,
         size: u64,
         selection: Selection,
     ) -> Self {
         let end = selection.to.map_or(size, |to| size.min(to.saturating_add(1)));
-        let index = segments
-            .partition_point(|info| info.first <= selection.from)
-            .saturating_sub(1);
+        let index = segments.place_of(selection.from).unwrap_or(0);
         // Where the first segments are gone no other one's lines stand in for theirs.
         let next_seq = segments
             .get(index)
@@ -140,7 +138,7 @@ impl Scan {
             let finding = Finding::new(Code::Missing, format!("no file holds the record with seq {seq}"));
             Error::corrupt(vec![finding.at_seq(seq)])
         };
-        let info = *self
+        let info = self
             .segments
             .get(self.index)
             .ok_or_else(|| missing(self.next_seq))?;

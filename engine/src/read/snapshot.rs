@@ -8,10 +8,13 @@ use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::Error;
 use crate::finding::{Code, Finding};
 use crate::index::Index;
-use crate::index::load::{SealedSpan, load};
-use crate::ledger::read_seal;
+use crate::index::about::SealedSpan;
+use crate::index::catalog::Catalog;
+use crate::index::load::{key_of, load_sealed};
+use crate::ledger::read_span;
 use crate::read::open_segments::OpenSegments;
 use crate::read::scan::Scan;
+use crate::segment::list::Segments;
 use crate::storage::Storage;
 
 /// What the snapshots of an open ledger share.
@@ -88,7 +91,7 @@ impl Selection {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) storage: Arc<dyn Storage>,
-    segments: Arc<Vec<SegmentInfo>>,
+    pub(super) segments: Segments,
     size: u64,
     head_size: Option<u64>,
     /// Of the ledger that this process writes to; else made when it is first asked.
@@ -106,7 +109,7 @@ impl Snapshot {
         Self {
             files: Arc::new(OpenSegments::new(Arc::clone(&storage))),
             storage,
-            segments: Arc::new(segments),
+            segments: Segments::from(segments),
             size,
             head_size,
             index: Arc::default(),
@@ -119,21 +122,14 @@ impl Snapshot {
         notarized: &Notarized,
         lookups: &Lookups,
     ) -> Self {
-        let mut segments = published.ended.to_vec();
-        segments
-            .iter_mut()
-            .take(notarized.sealed)
-            .for_each(|info| info.sealed = true);
-        segments.extend(published.active);
+        let (ended, active) = (Arc::clone(&published.ended), published.active);
         Self {
+            storage,
+            segments: Segments::new(ended, notarized.sealed, active),
+            size: published.chain.next_seq(),
+            head_size: Some(notarized.head_size),
             index: Arc::clone(&lookups.index),
             files: Arc::clone(&lookups.files),
-            ..Self::new(
-                storage,
-                segments,
-                published.chain.next_seq(),
-                Some(notarized.head_size),
-            )
         }
     }
 
@@ -142,21 +138,35 @@ impl Snapshot {
         if let Some(index) = self.index.get() {
             return Ok(Arc::clone(index));
         }
+        let storage = self.storage.as_ref();
+        let listing = storage
+            .list()
+            .map_err(|error| Error::io("the directory cannot be listed", error))?;
+        let catalog = Catalog::read(storage, &listing);
         let sealed = self.segments.iter().take_while(|segment| segment.sealed);
-        let spans = sealed.map_while(|segment| {
-            // A seal that cannot be read is passed over: the lines are there.
-            read_seal(self.storage.as_ref(), segment.first)
-                .ok()
-                .map(|seal| SealedSpan::of(&seal))
-        });
-        let spans: Vec<SealedSpan> = spans.collect();
-        let loaded = load(self.storage.as_ref(), &self.segments, &spans)?;
+        // A seal that cannot be read is passed over: the lines are there.
+        let spans: Vec<SealedSpan> = sealed
+            .map_while(|segment| {
+                let known = catalog.span(segment.first).cloned();
+                known.or_else(|| read_span(storage, segment.first).ok())
+            })
+            .collect();
+        let key = key_of(
+            storage,
+            &catalog,
+            self.segments.iter().map(|segment| segment.first),
+        )?;
+        let mut loaded = load_sealed(storage, &catalog, &spans, &key)?;
+        for segment in self.segments.iter().skip(spans.len()) {
+            loaded.add_open(storage, &segment, &key)?;
+        }
         if let Some(head) = self.head_size.filter(|head| *head > loaded.end) {
             let cause = format!("a head covers {head} records, {} are here", loaded.end);
             let finding = Finding::new(Code::Truncated, cause).at_seq(loaded.end);
             return Err(Error::corrupt(vec![finding]));
         }
-        Ok(Arc::clone(self.index.get_or_init(|| Arc::new(loaded.index))))
+        let index = Index::new(key, loaded.parts);
+        Ok(Arc::clone(self.index.get_or_init(|| Arc::new(index))))
     }
 
     /// Records that can be read: the sequence numbers below it.
@@ -170,8 +180,8 @@ impl Snapshot {
     }
 
     /// The segments, in order, with the bytes of their whole groups.
-    pub fn segments(&self) -> &[SegmentInfo] {
-        &self.segments
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.segments.iter().collect()
     }
 
     /// The stored line of a record, without its LF; `None` when there is no such record in the scope.
@@ -192,7 +202,7 @@ impl Snapshot {
     pub fn scan(&self, selection: Selection) -> Scan {
         Scan::new(
             Arc::clone(&self.storage),
-            Arc::clone(&self.segments),
+            self.segments.clone(),
             self.size,
             selection,
         )

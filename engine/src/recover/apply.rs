@@ -19,6 +19,7 @@ use crate::commit::writer::{Active, Writer};
 use crate::draft::{Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::index::Index;
 use crate::index::store::store;
 use crate::keystore::KeyStore;
 use crate::options::{ClockWord, Options};
@@ -26,7 +27,7 @@ use crate::read::snapshot::Lookups;
 use crate::recover::copies::copy_digest;
 use crate::recover::heads::Source;
 use crate::recover::plan::Plan;
-use crate::storage::{Lock, Storage};
+use crate::storage::{Lock, Mapped, Storage};
 
 /// What an open needs besides the plan.
 pub(crate) struct Means {
@@ -218,9 +219,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
     let active = plan.last_is_active.then(|| ended.pop()).flatten();
     let loaded = plan.loaded.take().expect("a plan without findings has its index");
     let index = Arc::new(loaded.index);
-    for (first, bytes) in &loaded.rebuilt {
-        store(means.storage.as_ref(), &index, *first, bytes);
-    }
+    put_index_in_order(means.storage.as_ref(), &index, &loaded.rebuilt, &loaded.unused);
     let audit = plan.notary_start.clone();
     let (storage, keys) = (Arc::clone(&means.storage), Arc::clone(&means.keys));
     let notary = Notary::new(
@@ -272,6 +271,19 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         buffer: Vec::new(),
         _lock: Arc::clone(&means.lock),
     })
+}
+
+/// Writes the sidecars that were made again, and removes what nobody asks. A failure costs time and space, never an
+/// answer.
+fn put_index_in_order(storage: &dyn Storage, index: &Index, rebuilt: &[(u64, Mapped)], unused: &[FileName]) {
+    for (first, bytes) in rebuilt {
+        store(storage, index, *first, bytes);
+    }
+    for name in unused {
+        if storage.remove_derived(name).is_err() {
+            index.count_failure();
+        }
+    }
 }
 
 fn record_clock_step(

@@ -137,6 +137,7 @@ fn remains(storage: &dyn Storage, listing: &Listing) -> io::Result<Remains> {
             | FileName::Head
             | FileName::Identity
             | FileName::Index(_)
+            | FileName::Merged { .. }
             | FileName::Lock
             | FileName::Quarantine(_) => {}
         }

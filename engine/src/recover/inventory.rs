@@ -1,5 +1,7 @@
 //! What a directory holds, before a line is read: names, lengths, seals and how they fit together.
 
+use std::collections::BTreeSet;
+
 use ledgerstone_formats::checkpoint::{Head, VerifierKey};
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::{FileName, QuarantineName};
@@ -8,6 +10,8 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
 use crate::error::Error;
 use crate::finding::{Code, Finding};
+use crate::index::about::SealedSpan;
+use crate::index::catalog::Catalog;
 use crate::recover::heads::{is_no_text, open_head};
 use crate::storage::Storage;
 
@@ -18,7 +22,9 @@ pub(crate) struct Found {
     pub(crate) first: u64,
     /// Length of the segment's file; none when it is missing.
     pub(crate) len: Option<u64>,
-    /// Its seal, where there is a good one.
+    /// What its seal says, by the seal itself or by the catalogue.
+    pub(crate) span: Option<SealedSpan>,
+    /// Its seal, where it was read and is good.
     pub(crate) seal: Option<SealFound>,
     /// Whether there is a seal's file, good or not.
     pub(crate) has_seal_file: bool,
@@ -33,8 +39,21 @@ pub(crate) struct SealFound {
     pub(crate) digest: Hash,
 }
 
+/// Which seals are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seals {
+    /// Every one.
+    All,
+    /// Those that the catalogue does not have, and the last.
+    Uncatalogued,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inventory {
+    /// Merged indexes, where the catalogue in them was asked for.
+    pub(crate) catalog: Catalog,
+    /// Segments whose permissions let somebody write to them.
+    pub(crate) unprotected: BTreeSet<u64>,
     /// In order of their names.
     pub(crate) segments: Vec<Found>,
     pub(crate) quarantine: Vec<QuarantineName>,
@@ -44,44 +63,27 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
-    /// Reads the directory and every seal.
+    /// Reads the directory and the seals.
     pub(crate) fn read(
         storage: &dyn Storage,
         genesis: &Genesis,
         key: Option<&VerifierKey>,
+        which: Seals,
     ) -> Result<Self, Error> {
         let listing = storage
             .list()
             .map_err(|error| Error::io("the directory cannot be listed", error))?;
         let mut inventory = Self {
+            catalog: match which {
+                Seals::All => Catalog::default(),
+                Seals::Uncatalogued => Catalog::read(storage, &listing),
+            },
+            unprotected: listing.unprotected,
             unknown: listing.unknown,
             ..Self::default()
         };
-        let mut seals = Vec::new();
-        for (name, len) in listing.files {
-            match name {
-                FileName::Segment(first) => inventory.segments.push(Found {
-                    first,
-                    len: Some(len),
-                    seal: None,
-                    has_seal_file: false,
-                }),
-                FileName::Seal(first) => seals.push(first),
-                FileName::Quarantine(name) => inventory.quarantine.push(name),
-                FileName::Checkpoint
-                | FileName::Head
-                | FileName::Identity
-                | FileName::Index(_)
-                | FileName::Lock => {}
-            }
-        }
-        // A directory or a pipe under a seal's name.
-        seals.extend(inventory.unknown.iter().filter_map(|path| {
-            match FileName::parse(path.strip_suffix('/').unwrap_or(path)) {
-                Some(FileName::Seal(first)) => Some(first),
-                _ => None,
-            }
-        }));
+        let seals = inventory.take_names(listing.files);
+        let last = seals.iter().max().copied();
         for first in seals {
             let place = inventory
                 .segments
@@ -90,15 +92,23 @@ impl Inventory {
                 let missing = Found {
                     first,
                     len: None,
+                    span: None,
                     seal: None,
                     has_seal_file: true,
                 };
                 inventory.segments.insert(index, missing);
                 index
             });
-            inventory.segments[index].has_seal_file = true;
+            let found = &mut inventory.segments[index];
+            found.has_seal_file = true;
+            if last != Some(first) {
+                found.span = inventory.catalog.span(first).cloned();
+            }
+            if found.span.is_some() {
+                continue;
+            }
             match read_seal(storage, first, genesis, key) {
-                Ok(seal) => inventory.segments[index].seal = Some(seal),
+                Ok((seal, span)) => (found.seal, found.span) = (Some(seal), Some(span)),
                 Err(finding) => inventory.findings.push(finding),
             }
         }
@@ -106,6 +116,38 @@ impl Inventory {
         inventory.report_newer_names();
         inventory.check_run();
         Ok(inventory)
+    }
+
+    /// Takes in what is there under the ledger's names; gives the segments that have a seal.
+    fn take_names(&mut self, files: Vec<(FileName, u64)>) -> Vec<u64> {
+        let mut seals = Vec::new();
+        for (name, len) in files {
+            match name {
+                FileName::Segment(first) => self.segments.push(Found {
+                    first,
+                    len: Some(len),
+                    span: None,
+                    seal: None,
+                    has_seal_file: false,
+                }),
+                FileName::Seal(first) => seals.push(first),
+                FileName::Quarantine(name) => self.quarantine.push(name),
+                FileName::Checkpoint
+                | FileName::Head
+                | FileName::Identity
+                | FileName::Index(_)
+                | FileName::Lock
+                | FileName::Merged { .. } => {}
+            }
+        }
+        // A directory or a pipe under a seal's name.
+        seals.extend(self.unknown.iter().filter_map(|path| {
+            match FileName::parse(path.strip_suffix('/').unwrap_or(path)) {
+                Some(FileName::Seal(first)) => Some(first),
+                _ => None,
+            }
+        }));
+        seals
     }
 
     /// Segments that are sealed, as far as the run of seals from the start goes.
@@ -136,10 +178,7 @@ impl Inventory {
                 let finding = Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first));
                 unlinked.push((first, found.first, finding.hashes(expected, seal.prev_seal)));
             }
-            before = found
-                .seal
-                .as_ref()
-                .map(|sealed| (Some(found.first), sealed.digest));
+            before = found.span.as_ref().map(|span| (Some(found.first), span.seal));
         }
         unlinked
     }
@@ -149,7 +188,9 @@ impl Inventory {
     fn measure_again(&mut self, storage: &dyn Storage) -> Result<(), Error> {
         let last = self.segments.len().saturating_sub(1);
         for (index, found) in self.segments.iter_mut().enumerate() {
-            if found.len.is_some() && (index < last || found.has_seal_file) {
+            // The catalogue fits the length that was listed.
+            let is_catalogued = found.span.is_some() && found.seal.is_none();
+            if found.len.is_some() && !is_catalogued && (index < last || found.has_seal_file) {
                 let name = FileName::Segment(found.first);
                 // One that cannot be opened keeps the length it was listed with: whoever reads it says why.
                 found.len = storage.open(&name).and_then(|file| file.len()).ok().or(found.len);
@@ -202,7 +243,7 @@ impl Inventory {
                 let cause = "the seal is missing: later segments are there";
                 findings.push(Finding::new(Code::Evidence, cause).in_file(FileName::Seal(found.first)));
             }
-            next = found.seal.as_ref().map(|found| found.seal.last + 1);
+            next = found.span.as_ref().map(|span| span.end);
         }
         if count == 0 {
             findings.push(
@@ -235,7 +276,7 @@ fn read_seal(
     first: u64,
     genesis: &Genesis,
     key: Option<&VerifierKey>,
-) -> Result<SealFound, Finding> {
+) -> Result<(SealFound, SealedSpan), Finding> {
     let name = FileName::Seal(first);
     let bad = |code, cause: String| Finding::new(code, cause).in_file(name.clone());
     let file = storage
@@ -264,9 +305,7 @@ fn read_seal(
             "the seal contradicts the head in it".to_owned(),
         ));
     }
-    Ok(SealFound {
-        digest: Hash::digest(&file),
-        seal,
-        head,
-    })
+    let span = SealedSpan::of(&seal, &file);
+    let digest = span.seal;
+    Ok((SealFound { seal, head, digest }, span))
 }

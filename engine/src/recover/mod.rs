@@ -13,6 +13,6 @@ mod unrecorded;
 pub(crate) use heads::head_name;
 pub use identity::genesis;
 pub(crate) use identity::{is_genesis, lost_identity, read_identity};
-pub(crate) use inventory::{Found, Inventory, SealFound};
+pub(crate) use inventory::{Found, Inventory, SealFound, Seals};
 pub use plan::{Adopted, Plan, TornTail, plan};
 pub(crate) use tail::{Tail, classify};

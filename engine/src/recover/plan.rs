@@ -11,7 +11,8 @@ use crate::clock::{BelievedClock, SystemClock};
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::index::load::{Loaded, SealedSpan};
+use crate::index::Index;
+use crate::index::memory::PageWriter;
 use crate::keystore::KeyStore;
 use crate::options::Options;
 use crate::recover::apply::seat;
@@ -19,7 +20,7 @@ use crate::recover::heads::{Heads, Source, verifier};
 use crate::recover::identity::identify;
 use crate::recover::planner::Planner;
 use crate::segment::audit::Audit;
-use crate::storage::Storage;
+use crate::storage::{Mapped, Storage};
 
 /// Bytes that one interrupted append left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +56,7 @@ pub struct Plan {
     pub(crate) adopted: Option<Adopted>,
     /// Bytes past the newest head that may be known to a page cache only: segment, from, to.
     pub(crate) settle: Vec<(u64, u64, u64)>,
-    /// Sealed segments whose mode lets somebody write to them.
+    /// Sealed segments that a crash after the seal, or a copy, left writable.
     pub(crate) writable: Vec<u64>,
     /// Quarantine files that no record names yet.
     pub(crate) unrecorded: Vec<QuarantineName>,
@@ -67,14 +68,24 @@ pub struct Plan {
     pub(crate) audit: Audit,
     /// Every segment with the bytes of its whole groups.
     pub(crate) segments: Vec<SegmentInfo>,
-    /// What the seals say of those that are sealed, which come first.
-    pub(crate) sealed: Vec<SealedSpan>,
     /// Whether the last of them is appended to.
     pub(crate) last_is_active: bool,
     /// The index; none where anything is damaged.
-    pub(crate) loaded: Option<Loaded>,
+    pub(crate) loaded: Option<LoadedIndex>,
     /// Why nothing of it could be done now.
     pub(crate) obstacle: Option<String>,
+}
+
+/// The index with what is to be done about its files.
+#[derive(Debug)]
+pub(crate) struct LoadedIndex {
+    pub(crate) index: Index,
+    /// Of the last segment without a seal.
+    pub(crate) active: PageWriter,
+    /// Sidecars that were not there, or were not those of the segment.
+    pub(crate) rebuilt: Vec<(u64, Mapped)>,
+    /// Merged indexes that nobody asks.
+    pub(crate) unused: Vec<FileName>,
 }
 
 /// Reads a ledger and says what an open for writing would do. Changes nothing.
@@ -90,20 +101,9 @@ pub fn plan(storage: &dyn Storage, keys: &dyn KeyStore, options: &Options) -> Re
     };
     let mut plan = Planner::new(storage, keys, &genesis, key.as_ref(), identity_finding)?.run(options)?;
     if plan.findings.is_empty() {
-        plan.writable = writable(storage, &plan.segments);
         plan.obstacle = obstacle(&plan, keys, options);
     }
     Ok(plan)
-}
-
-/// Sealed segments that a crash after the seal, or a copy, left writable. One whose mode cannot be asked for is among
-/// them: an open says why it stays as it is.
-fn writable(storage: &dyn Storage, segments: &[SegmentInfo]) -> Vec<u64> {
-    let is_protected = |segment| storage.open(&FileName::Segment(segment))?.is_protected();
-    let sealed = segments.iter().filter(|info| info.sealed).map(|info| info.first);
-    sealed
-        .filter(|segment| !is_protected(*segment).is_ok_and(|protected: bool| protected))
-        .collect()
 }
 
 /// What would keep the plan from being carried out at all: no key, or a clock that is not believed.

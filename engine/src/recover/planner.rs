@@ -11,18 +11,22 @@ use ledgerstone_formats::records::system::Genesis;
 use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
-use crate::index::load::{SealedSpan, load};
+use crate::index::Index;
+use crate::index::keys::HashKey;
+use crate::index::load::{key_of, load_sealed};
+use crate::index::open::OpenIndex;
 use crate::keystore::KeyStore;
 use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::Options;
 use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::Heads;
 use crate::recover::identity::is_genesis;
-use crate::recover::plan::{Adopted, Plan, TornTail};
+use crate::recover::plan::{Adopted, LoadedIndex, Plan, TornTail};
 use crate::recover::unrecorded::unrecorded;
-use crate::recover::{Inventory, Tail, classify};
+use crate::recover::{Inventory, Seals, Tail, classify};
 use crate::segment::audit::{Audit, LineError};
 use crate::segment::lines::{LineReader, Piece};
+use crate::segment::list::Segments;
 use crate::storage::Storage;
 
 pub(super) struct Planner<'a> {
@@ -35,6 +39,10 @@ pub(super) struct Planner<'a> {
     sealed_size: u64,
     /// Sizes past them at which the tree was compared with a head.
     compared: HashSet<u64>,
+    /// Secret of the index.
+    key: HashKey,
+    /// The index of the segments that have no seal.
+    open: OpenIndex,
 }
 
 impl<'a> Planner<'a> {
@@ -45,7 +53,7 @@ impl<'a> Planner<'a> {
         key: Option<&VerifierKey>,
         identity_finding: Option<Finding>,
     ) -> Result<Self, Error> {
-        let inventory = Inventory::read(storage, genesis, key)?;
+        let inventory = Inventory::read(storage, genesis, key, Seals::Uncatalogued)?;
         let mut heads = Heads::read(storage, Some(keys), genesis, key)?;
         let mut findings: Vec<_> = identity_finding.into_iter().collect();
         findings.extend(heads.findings.iter().cloned());
@@ -87,12 +95,15 @@ impl<'a> Planner<'a> {
             prev_seal,
             audit: start,
             segments: Vec::new(),
-            sealed: Vec::new(),
             last_is_active: false,
             loaded: None,
             obstacle: None,
         };
+        let segments = inventory.segments.iter().map(|found| found.first);
+        let key = key_of(storage, &inventory.catalog, segments)?;
         Ok(Self {
+            key,
+            open: OpenIndex::new(key),
             storage,
             inventory,
             plan,
@@ -119,39 +130,56 @@ impl<'a> Planner<'a> {
     }
 
     fn load_index(&mut self) -> Result<(), Error> {
-        let loaded = match load(self.storage, &self.plan.segments, &self.plan.sealed) {
+        let spans: Vec<_> = self
+            .inventory
+            .sealed()
+            .iter()
+            .filter_map(|found| found.span.clone())
+            .collect();
+        let sealed = match load_sealed(self.storage, &self.inventory.catalog, &spans, &self.key) {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 self.plan.findings.extend(error.findings().iter().cloned());
                 return Ok(());
             }
             loaded => loaded?,
         };
-        let quarantine = &self.inventory.quarantine;
-        self.plan.unrecorded = unrecorded(self.storage, &self.plan.segments, &loaded.index, quarantine)?;
-        self.plan.loaded = Some(loaded);
+        let open = std::mem::replace(&mut self.open, OpenIndex::new(self.key));
+        let (mut parts, (open, active)) = (sealed.parts, open.finish());
+        parts.extend(open);
+        let index = Index::new(self.key, parts);
+        let segments = Segments::from(self.plan.segments.clone());
+        self.plan.unrecorded = unrecorded(self.storage, &segments, &index, &self.inventory.quarantine)?;
+        self.plan.loaded = Some(LoadedIndex {
+            index,
+            active,
+            rebuilt: sealed.rebuilt,
+            unused: self.inventory.catalog.unused.clone(),
+        });
         Ok(())
     }
 
     fn check_lengths(&mut self) {
         for found in self.inventory.sealed() {
-            let (Some(len), Some(sealed)) = (found.len, &found.seal) else {
+            let (Some(len), Some(span)) = (found.len, &found.span) else {
                 continue;
             };
             self.plan.segments.push(SegmentInfo {
                 first: found.first,
-                bytes: sealed.seal.bytes,
+                bytes: span.bytes,
                 sealed: true,
             });
-            self.plan.sealed.push(SealedSpan::of(&sealed.seal));
-            if len != sealed.seal.bytes {
-                let code = if len < sealed.seal.bytes {
+            if self.inventory.unprotected.contains(&found.first) {
+                self.plan.writable.push(found.first);
+            }
+            if len != span.bytes {
+                let code = if len < span.bytes {
                     Code::Truncated
                 } else {
                     Code::Altered
                 };
                 let cause = format!(
                     "{len} bytes long, its seal says {}: `verify` tells where and why",
-                    sealed.seal.bytes
+                    span.bytes
                 );
                 let finding = Finding::new(code, cause)
                     .in_file(FileName::Segment(found.first))
@@ -183,6 +211,7 @@ impl<'a> Planner<'a> {
             if index > 0 {
                 self.plan.audit.begin_segment();
             }
+            self.open.begin_segment(found.first);
             self.read_segment(found.first, len, is_last, options.accept_torn)?;
             if !self.plan.findings.is_empty() {
                 return Ok(());
@@ -212,7 +241,7 @@ impl<'a> Planner<'a> {
                     break Some((offset, LineStop::Unfinished { replaced }));
                 }
                 Some(Piece::Line { offset, bytes }) => {
-                    if let Err(error) = self.feed(bytes) {
+                    if let Err(error) = self.feed(offset, bytes) {
                         break Some((offset, error));
                     }
                 }
@@ -263,7 +292,7 @@ impl<'a> Planner<'a> {
             .map_err(unreadable)
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), LineStop> {
+    fn feed(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LineStop> {
         let genesis_seq = self.plan.audit.next_seq() == 0;
         let record =
             self.plan
@@ -279,7 +308,9 @@ impl<'a> Planner<'a> {
             return Err(LineStop::Head(Finding::new(Code::Evidence, cause).at_seq(0)));
         }
         let audit = &self.plan.audit;
-        if audit.chain().next_seq() == audit.next_seq() {
+        let whole = audit.chain().next_seq() == audit.next_seq();
+        self.open.add(&record, offset, whole);
+        if whole {
             self.plan.heads.check_root(audit.tree()).map_err(LineStop::Head)?;
             let size = audit.tree().size();
             self.compared

@@ -6,17 +6,18 @@ use ledgerstone_formats::records::system;
 
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
-use crate::index::build::part_of;
 use crate::index::keys::Key;
+use crate::index::repair::remake;
 use crate::index::runs::{Order, Postings};
 use crate::index::{Index, Posting};
 use crate::segment::lines::{LineReader, Piece};
+use crate::segment::list::Segments;
 use crate::storage::Storage;
 
 /// The files that are to be told of.
 pub(crate) fn unrecorded(
     storage: &dyn Storage,
-    segments: &[SegmentInfo],
+    segments: &Segments,
     index: &Index,
     quarantine: &[QuarantineName],
 ) -> Result<Vec<QuarantineName>, Error> {
@@ -29,12 +30,7 @@ pub(crate) fn unrecorded(
     Ok(left)
 }
 
-fn is_recorded(
-    storage: &dyn Storage,
-    segments: &[SegmentInfo],
-    index: &Index,
-    id: &str,
-) -> Result<bool, Error> {
+fn is_recorded(storage: &dyn Storage, segments: &Segments, index: &Index, id: &str) -> Result<bool, Error> {
     let key = Key::Entity {
         kind: system::RECOVERY,
         tenant: None,
@@ -49,20 +45,14 @@ fn is_recorded(
             Ok(Some(posting)) if fits(storage, segments, &posting, &key)? => return Ok(true),
             Ok(Some(_)) => {}
             Err(bad) => {
-                let segment = segment_of(segments, bad.first);
-                index.put(part_of(storage, &segment, index.key())?);
+                remake(storage, index, segments, bad)?;
                 postings = ask();
             }
         }
     }
 }
 
-fn fits(
-    storage: &dyn Storage,
-    segments: &[SegmentInfo],
-    posting: &Posting,
-    key: &Key<'_>,
-) -> Result<bool, Error> {
+fn fits(storage: &dyn Storage, segments: &Segments, posting: &Posting, key: &Key<'_>) -> Result<bool, Error> {
     let segment = segment_of(segments, posting.seq);
     let unreadable =
         |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(segment.first));
@@ -76,9 +66,8 @@ fn fits(
 }
 
 /// The segment of a record that the index knows.
-fn segment_of(segments: &[SegmentInfo], seq: u64) -> SegmentInfo {
-    let at = segments.partition_point(|info| info.first <= seq);
-    segments[at
-        .checked_sub(1)
-        .expect("the index begins with the first segment")]
+fn segment_of(segments: &Segments, seq: u64) -> SegmentInfo {
+    segments
+        .holding(seq)
+        .expect("the index begins with the first segment")
 }

@@ -207,7 +207,10 @@ impl Files for Disk {
             let entry = entry?;
             let what = match fs::metadata(entry.path()) {
                 Ok(meta) if meta.is_dir() => Entry::Directory,
-                Ok(meta) if meta.is_file() => Entry::File(meta.len()),
+                Ok(meta) if meta.is_file() => Entry::File {
+                    len: meta.len(),
+                    protected: meta.permissions().mode() & 0o222 == 0,
+                },
                 // Neither; or renamed or removed since: a head's temporary file; or a link that leads nowhere.
                 Ok(_) => Entry::Other,
                 Err(error) if error.kind() == io::ErrorKind::NotFound || is_link(&entry) => Entry::Other,

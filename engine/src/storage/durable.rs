@@ -3,7 +3,7 @@
 //! Each sequence stands in the comment of its function; `·` is a point where a crash may fall, and after each of them
 //! the same call made again ends in the same state.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use ledgerstone_formats::filler;
@@ -11,7 +11,7 @@ use ledgerstone_formats::names::{DIRS, FileName, QUARANTINE_DIR, QuarantineName,
 
 use super::files::Files;
 use super::listing::list;
-use super::open_file::OpenFile;
+use super::open_file::{OpenFile, Sequential};
 use super::{Append, FileError, Listing, Lock, Mapped, ReadAt, Storage};
 
 /// Longest text that is read from LOCK.
@@ -91,16 +91,39 @@ impl<F: Files> Storage for F {
         }
     }
 
-    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
+    fn replace_derived(
+        &self,
+        name: &FileName,
+        write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         match name {
-            FileName::Index(_) => replace(self, &path_of(name), bytes, PUBLISHED_MODE),
+            FileName::Index(_) | FileName::Merged { .. } => {
+                replace_with(self, &path_of(name), PUBLISHED_MODE, write)
+            }
             _ => Err(not_allowed(self, "replace", name)),
         }
     }
 
+    /// rename(NAME, TEMP) · unlink(TEMP)
+    fn remove_derived(&self, name: &FileName) -> io::Result<()> {
+        let FileName::Merged { .. } = name else {
+            return Err(not_allowed(self, "remove", name));
+        };
+        let path = path_of(name);
+        let temp = temp_of(&path);
+        let wrap = |error| FileError::wrap("remove", self.shown(&path), error);
+        match self.rename_over(&path, &temp) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(wrap)?,
+        }
+        self.remove_temp(&temp).map_err(wrap)
+    }
+
     fn map(&self, name: &FileName) -> io::Result<Mapped> {
         match name {
-            FileName::Index(_) => OpenFile::open(self, &path_of(name), false)?.map(),
+            FileName::Index(_) | FileName::Merged { .. } => {
+                OpenFile::open(self, &path_of(name), false)?.map()
+            }
             _ => Err(not_allowed(self, "map", name)),
         }
     }
@@ -200,7 +223,7 @@ pub(crate) fn put_new(files: &dyn Files, path: &Path, bytes: &[u8], mode: u32) -
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let temp = write_temp(files, path, bytes, mode)?;
+    let temp = write_temp(files, path, mode, &mut |file| file.write_all(bytes))?;
     match files.rename_new(&temp, path) {
         Ok(()) => sync_directory(files, parent(path)),
         Err(error) => {
@@ -215,7 +238,16 @@ pub(crate) fn put_new(files: &dyn Files, path: &Path, bytes: &[u8], mode: u32) -
 
 /// creat(TEMP, EXCL) · pwrite · fsync · rename(TEMP, NAME) · fsync(directory)
 pub(crate) fn replace(files: &dyn Files, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temp = write_temp(files, path, bytes, mode)?;
+    replace_with(files, path, mode, &mut |file| file.write_all(bytes))
+}
+
+fn replace_with(
+    files: &dyn Files,
+    path: &Path,
+    mode: u32,
+    write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let temp = write_temp(files, path, mode, write)?;
     if let Err(error) = files.rename_over(&temp, path) {
         remove_temp_of_failed(files, &temp);
         return Err(FileError::wrap("rename to", files.shown(path), error));
@@ -240,10 +272,19 @@ fn adopt(files: &dyn Files, path: &Path, there: &OpenFile, bytes: &[u8]) -> io::
     sync_directory(files, parent(path))
 }
 
-fn write_temp(files: &dyn Files, path: &Path, bytes: &[u8], mode: u32) -> io::Result<PathBuf> {
+fn temp_of(path: &Path) -> PathBuf {
     let mut temp = path.as_os_str().to_owned();
     temp.push(TEMP_SUFFIX);
-    let temp = PathBuf::from(temp);
+    PathBuf::from(temp)
+}
+
+fn write_temp(
+    files: &dyn Files,
+    path: &Path,
+    mode: u32,
+    write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<PathBuf> {
+    let temp = temp_of(path);
     let file = match OpenFile::create(files, &temp, mode) {
         // Left by a write cut short. Never written into: it may be a link to something else.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -254,7 +295,9 @@ fn write_temp(files: &dyn Files, path: &Path, bytes: &[u8], mode: u32) -> io::Re
         }
         created => created?,
     };
-    match file.write_all("write", 0, bytes).and_then(|()| file.sync_all()) {
+    let mut sequential = Sequential::new(&file);
+    let written = write(&mut sequential).and_then(|()| sequential.flush());
+    match written.and_then(|()| file.sync_all()) {
         Ok(()) => Ok(temp),
         Err(error) => {
             remove_temp_of_failed(files, &temp);

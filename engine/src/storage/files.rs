@@ -52,8 +52,13 @@ pub(crate) trait Files: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
     Directory,
-    /// A file and its length in bytes.
-    File(u64),
+    /// A file.
+    File {
+        /// Length in bytes.
+        len: u64,
+        /// Its permissions let nobody write to it.
+        protected: bool,
+    },
     /// Neither, or it cannot be told.
     Other,
 }

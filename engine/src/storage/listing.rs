@@ -38,6 +38,7 @@ pub(super) fn list(files: &dyn Files) -> io::Result<Listing> {
 #[derive(Default)]
 pub(super) struct Collected {
     files: Vec<(FileName, u64)>,
+    unprotected: BTreeSet<u64>,
     unknown: BTreeSet<String>,
     newer_segments: Vec<String>,
     unknown_count: u64,
@@ -46,8 +47,15 @@ pub(super) struct Collected {
 impl Collected {
     pub(super) fn add(&mut self, path: String, entry: Entry) {
         match (FileName::parse(&path), entry) {
-            (Some(name), Entry::File(len)) => self.files.push((name, len)),
-            (None, Entry::File(_) | Entry::Other) if FileName::is_temp(&path) => {}
+            (Some(name), Entry::File { len, protected }) => {
+                if let FileName::Segment(first) = name
+                    && !protected
+                {
+                    self.unprotected.insert(first);
+                }
+                self.files.push((name, len));
+            }
+            (None, Entry::File { .. } | Entry::Other) if FileName::is_temp(&path) => {}
             (_, Entry::Directory) => self.add_unknown(format!("{path}/")),
             _ => self.add_unknown(path),
         }
@@ -72,6 +80,7 @@ impl Collected {
         self.newer_segments.sort();
         Listing {
             files: self.files,
+            unprotected: self.unprotected,
             unknown: self.newer_segments,
             unknown_count: self.unknown_count,
         }

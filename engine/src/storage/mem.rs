@@ -194,7 +194,10 @@ impl Storage for Mem {
                 Some(directory) => {
                     others.insert(directory);
                 }
-                None => listing.add(path.clone(), Entry::File(file.bytes.len() as u64)),
+                None => {
+                    let (len, protected) = (file.bytes.len() as u64, file.read_only);
+                    listing.add(path.clone(), Entry::File { len, protected });
+                }
             }
         }
         others
@@ -266,15 +269,29 @@ impl Storage for Mem {
         self.state().replace(name.to_string(), bytes)
     }
 
-    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
-        let FileName::Index(_) = name else {
+    fn replace_derived(
+        &self,
+        name: &FileName,
+        write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (FileName::Index(_) | FileName::Merged { .. }) = name else {
             return Err(not_allowed("replace", name));
         };
-        self.state().replace(name.to_string(), bytes)
+        let mut bytes = Vec::new();
+        write(&mut bytes)?;
+        self.state().replace(name.to_string(), &bytes)
+    }
+
+    fn remove_derived(&self, name: &FileName) -> io::Result<()> {
+        let FileName::Merged { .. } = name else {
+            return Err(not_allowed("remove", name));
+        };
+        self.state().files.remove(&name.to_string());
+        Ok(())
     }
 
     fn map(&self, name: &FileName) -> io::Result<Mapped> {
-        let FileName::Index(_) = name else {
+        let (FileName::Index(_) | FileName::Merged { .. }) = name else {
             return Err(not_allowed("map", name));
         };
         let bytes = self.state().file(&name.to_string())?.bytes.clone();

@@ -3,6 +3,7 @@
 //! Absent on purpose: overwrite, rename over, delete. What shortens or rewrites bytes is a narrow call that says what
 //! it is for, and can do nothing else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
@@ -65,10 +66,18 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Replaces `checkpoint` or `head`, whole or not at all.
     fn replace_head(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
 
-    /// Replaces a sidecar, whole or not at all. It is derived from the segments, and can be made again at any time.
-    fn replace_derived(&self, name: &FileName, bytes: &[u8]) -> io::Result<()>;
+    /// Replaces an index, whole or not at all, with what `write` writes. It is derived from the segments, and can be
+    /// made again at any time.
+    fn replace_derived(
+        &self,
+        name: &FileName,
+        write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()>;
 
-    /// The bytes of a sidecar, mapped where the file system can.
+    /// Removes an index of several segments; one that is not there is fine. Not durable: it may come back.
+    fn remove_derived(&self, name: &FileName) -> io::Result<()>;
+
+    /// The bytes of an index, mapped where the file system can.
     fn map(&self, name: &FileName) -> io::Result<Mapped>;
 
     /// Saves the bytes of a segment from `keep` to its end in `quarantine/`, then cuts them off and syncs the segment.
@@ -151,6 +160,8 @@ pub trait Append: fmt::Debug + Send {
 pub struct Listing {
     /// Files of the ledger with their lengths, sorted by name.
     pub files: Vec<(FileName, u64)>,
+    /// Segments whose permissions let somebody write to them.
+    pub unprotected: BTreeSet<u64>,
     /// Paths that are no part of the ledger, sorted, at most [`UNKNOWN_NAMES_MAX`] but for the segments of a later
     /// version. A directory ends in `/` and is not looked into; `….tmp` of a known name is left out.
     pub unknown: Vec<String>,
@@ -161,9 +172,7 @@ pub struct Listing {
 impl Listing {
     /// Length of a file, where it is there.
     pub fn len_of(&self, name: &FileName) -> Option<u64> {
-        self.files
-            .iter()
-            .find(|(file, _)| file == name)
-            .map(|(_, len)| *len)
+        let place = self.files.binary_search_by(|(file, _)| file.cmp(name));
+        place.ok().map(|place| self.files[place].1)
     }
 }

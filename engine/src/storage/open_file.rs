@@ -150,6 +150,40 @@ impl OpenFile {
     }
 }
 
+/// Writes a new file from its start, in large pieces.
+pub(crate) struct Sequential<'a> {
+    file: &'a OpenFile,
+    offset: u64,
+    pending: Vec<u8>,
+}
+
+impl<'a> Sequential<'a> {
+    pub(crate) fn new(file: &'a OpenFile) -> Self {
+        Self {
+            file,
+            offset: 0,
+            pending: Vec::new(),
+        }
+    }
+}
+
+impl io::Write for Sequential<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all("write", self.offset, &self.pending)?;
+        self.offset += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
 impl ReadAt for OpenFile {
     fn path(&self) -> &str {
         &self.shown

@@ -23,7 +23,7 @@ pub(super) fn check_sidecar(storage: &dyn Storage, segment: &SegmentInfo) -> Opt
         Ok(sidecar) => sidecar,
         Err(bad) => return Some(finding(format!("it is no index that can be used: {bad}"))),
     };
-    let expected = match sidecar_of(storage, segment, &sidecar.subject().key) {
+    let expected = match sidecar_of(storage, segment, sidecar.subject().end, &sidecar.subject().key) {
         Ok(expected) => expected,
         // The lines were whole a moment ago.
         Err(error) => return Some(Finding::new(Code::Unreadable, error.to_string()).in_file(name)),

@@ -18,10 +18,10 @@ pub use report::{Progress, Report, VerifyOptions};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
 use crate::keystore::KeyStore;
-use crate::recover::Inventory;
 use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::{Heads, verifier};
 use crate::recover::identity::{genesis_line, identify};
+use crate::recover::{Inventory, Seals};
 use crate::storage::Storage;
 use crate::verify::segments::Walk;
 
@@ -57,7 +57,7 @@ pub fn verify(
     };
     // Heads first: records appended meanwhile are then past the head, never missing under it.
     let mut heads = Heads::read(storage, keys, &genesis, key.as_ref())?;
-    let mut inventory = Inventory::read(storage, &genesis, key.as_ref())?;
+    let mut inventory = Inventory::read(storage, &genesis, key.as_ref(), Seals::All)?;
     let foreign = leave_out_foreign(storage, &mut inventory.quarantine);
     for found in &inventory.segments {
         if let Some(seal) = &found.seal {

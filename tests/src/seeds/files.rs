@@ -37,11 +37,15 @@ impl Files {
     pub(super) fn check_kept(&self, after: &Self) -> Result<(), Broken> {
         for (name, bytes) in &self.0 {
             let Some(now) = after.0.get(name) else {
+                // A larger one has taken its place.
+                if matches!(name, FileName::Merged { .. }) {
+                    continue;
+                }
                 return Err(format!("{name} is gone"));
             };
             let kept = match name {
                 // A sidecar that could not be read is made again, under another secret.
-                FileName::Checkpoint | FileName::Head | FileName::Index(_) => true,
+                FileName::Checkpoint | FileName::Head | FileName::Index(_) | FileName::Merged { .. } => true,
                 FileName::Segment(first) => now.starts_with(bytes) || after.has_cut(*first, bytes, now),
                 _ => now == bytes,
             };

@@ -310,7 +310,13 @@ impl Files for Sim {
         for (name, node) in state.fs.entries(&text(path))? {
             let entry = match node {
                 Node::Directory => Entry::Directory,
-                Node::File(inode) => Entry::File(state.fs.file(*inode)?.bytes().len() as u64),
+                Node::File(inode) => {
+                    let file = state.fs.file(*inode)?;
+                    Entry::File {
+                        len: file.bytes().len() as u64,
+                        protected: file.is_read_only(),
+                    }
+                }
             };
             each(name, entry);
         }
