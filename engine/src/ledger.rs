@@ -386,6 +386,8 @@ impl Writer {
             ended,
             active: None,
             pages: PageWriter::default(),
+            pages_first: 0,
+            unchecked: 0,
             buffer: Vec::new(),
             _lock: Arc::clone(&means.lock),
         }

@@ -22,6 +22,9 @@ pub struct Options {
     pub segment_by_month: bool,
     /// A head covers an acknowledged group after this long at the latest; 1 s.
     pub head_delay_max: Duration,
+    /// The index of an open segment of at least so many bytes is saved at close, so that the next open need not read
+    /// its lines first; 1 MiB.
+    pub saved_index_bytes_min: u64,
     /// Records that may wait for the writer; 65,536 (a batch of any size is taken when nothing waits).
     pub queue_records_max: usize,
     /// Bytes that may wait for the writer; 64 MiB.
@@ -52,6 +55,7 @@ impl Default for Options {
             segment_age_max: None,
             segment_by_month: true,
             head_delay_max: Duration::from_secs(1),
+            saved_index_bytes_min: 1 << 20,
             queue_records_max: GROUP_RECORDS_MAX,
             queue_bytes_max: GROUP_BYTES_MAX,
             disk_free_min_bytes: 64 << 20,

@@ -23,6 +23,9 @@ pub struct Stats {
     pub bytes: u64,
     /// Records refused by the writer: disk nearly full, clock, kind, conflict.
     pub refused: u64,
-    /// Sidecars that could not be written: the index of their segments stays in memory.
+    /// Parts of the index that a lookup asks at most: files, and the memory of what has no seal yet. Grows with the
+    /// logarithm of the number of segments.
+    pub index_parts: u64,
+    /// Index files that could not be written: the index of their segments stays as it was.
     pub index_failures: u64,
 }

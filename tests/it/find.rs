@@ -14,9 +14,11 @@ use ledgerstone_formats::draft::Revisions;
 use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
 
 mod exactly_once;
+mod levels;
 mod lookups;
 mod numbers;
 mod races;
+mod saved;
 
 /// A ledger in memory that can be closed and opened again.
 struct Place {

@@ -12,6 +12,10 @@ use ledgerstone_formats::names::{FileName, QuarantineName};
 pub enum Before {
     /// [`Append::append`].
     Append,
+    /// [`Storage::map`].
+    Map,
+    /// [`Storage::open`].
+    Open,
     /// [`Storage::replace_head`].
     ReplaceHead,
     /// [`Storage::settle`].
@@ -82,6 +86,7 @@ impl Storage for Hooked {
     }
 
     fn open(&self, name: &FileName) -> io::Result<Box<dyn ReadAt>> {
+        (self.hook)(Before::Open);
         self.inner.open(name)
     }
 
@@ -119,6 +124,7 @@ impl Storage for Hooked {
     }
 
     fn map(&self, name: &FileName) -> io::Result<Mapped> {
+        (self.hook)(Before::Map);
         self.inner.map(name)
     }
 

@@ -15,8 +15,9 @@ use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
 use crate::index::Index;
-use crate::index::sidecar::Subject;
-use crate::index::store::seal_part;
+use crate::index::about::OpenSpan;
+use crate::index::sidecar::{OPEN, Subject};
+use crate::index::store::{save_part, seal_part};
 use crate::index::upkeep::Upkeep;
 use crate::keystore::KeyStore;
 use crate::segment::audit::Audit;
@@ -133,7 +134,36 @@ impl Notary {
                 finding.at_seq(read.next_seq().saturating_sub(1)),
             ]));
         }
+        self.done.checked = read.next_seq();
         Ok(())
+    }
+
+    /// Saves the index of the open segment, with where the ledger stands, for the next open. Nothing depends on it, so
+    /// a failure is none. A segment of fewer bytes is quicker read than saved.
+    pub(crate) fn save_open(&self, published: &Published, bytes_min: u64) {
+        let Some(active) = published.active.filter(|active| active.bytes >= bytes_min.max(1)) else {
+            return;
+        };
+        let (chain, tree) = (self.audit.chain(), self.audit.tree());
+        let is_headed = self.done.head_size == tree.size() && tree.size() == chain.next_seq();
+        let (Some(first_at), Some(last_at), true) = (self.audit.first_at(), chain.last_at(), is_headed)
+        else {
+            return;
+        };
+        let subject = Subject {
+            first: active.first,
+            end: chain.next_seq(),
+            last_hash: chain.last_hash(),
+            key: *self.index.key(),
+            level: OPEN,
+        };
+        let open = OpenSpan {
+            bytes: active.bytes,
+            first_at,
+            last_at,
+            frontier: tree.roots().to_vec(),
+        };
+        save_part(self.storage.as_ref(), &self.index, &subject, open);
     }
 
     /// Publishes a head over all that was read back.

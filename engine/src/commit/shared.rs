@@ -49,6 +49,8 @@ pub(crate) struct Notarized {
     pub(crate) head_file: Arc<Vec<u8>>,
     /// Ended segments that are sealed; a prefix of all.
     pub(crate) sealed: usize,
+    /// Records whose lines were read back.
+    pub(crate) checked: u64,
 }
 
 /// Why nothing is taken any more.
@@ -167,6 +169,7 @@ impl Shared {
             sealed: state.notarized.sealed as u64,
             queue_records: queue_records as u64,
             queue_bytes: queue_bytes as u64,
+            index_parts: self.index.parts().len() as u64,
             index_failures: self.index.failures(),
             ..state.stats.clone()
         }
@@ -286,6 +289,18 @@ impl Shared {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(state.notarized.clone())
+    }
+
+    /// Waits until `size` records were read back.
+    pub(crate) fn wait_for_check(&self, size: u64) -> Result<(), Error> {
+        let mut state = self.state();
+        while state.notarized.checked < size {
+            if let Some(refusal) = &state.refusal {
+                return Err(refusal.error());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 
     /// Waits while the newest head is later than it may be: a writer that is quicker than the notary waits for it,

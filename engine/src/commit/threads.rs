@@ -10,6 +10,7 @@ use crate::commit::shared::Shared;
 use crate::commit::writer::{Step, Writer};
 use crate::error::{Error, ErrorKind};
 use crate::index::upkeep::Upkeep;
+use crate::options::Options;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 
@@ -26,12 +27,12 @@ impl Threads {
     pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
         let shared = Arc::clone(&writer.shared);
         let notary = writer.notary.take();
-        let (clock, delay) = (Arc::clone(&writer.clock), writer.options.head_delay_max);
+        let (clock, options) = (Arc::clone(&writer.clock), writer.options.clone());
         let notary = notary
             .map(|notary| {
                 thread::Builder::new()
                     .name("ledger-notary".to_owned())
-                    .spawn(move || run_notary(&shared, notary, clock.as_ref(), delay))
+                    .spawn(move || run_notary(&shared, notary, clock.as_ref(), &options))
             })
             .transpose()?;
         let writer = thread::Builder::new()
@@ -125,12 +126,17 @@ impl Drop for UpkeepThread {
     }
 }
 
-fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_delay_max: Duration) {
+fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, options: &Options) {
+    let head_delay_max = options.head_delay_max;
     let _latch = LatchOnPanic(Arc::clone(shared));
     let mut upkeep = UpkeepThread::new(notary.upkeep());
+    // What an earlier process left is read back at once: the first group waits for it.
+    let mut waits = false;
     loop {
         upkeep.start_if_due();
-        shared.wait_for_notary_work(clock.monotonic(), head_delay_max);
+        if std::mem::replace(&mut waits, true) {
+            shared.wait_for_notary_work(clock.monotonic(), head_delay_max);
+        }
         // A latched ledger signs nothing, not even what was durable before.
         if shared.refusal().is_some() {
             return;
@@ -147,7 +153,12 @@ fn run_notary(shared: &Arc<Shared>, mut notary: Notary, clock: &dyn Clock, head_
             Ok(())
         });
         match done {
-            Ok(()) => shared.notarize(notary.done().clone(), now),
+            Ok(()) => {
+                shared.notarize(notary.done().clone(), now);
+                if work.last {
+                    notary.save_open(&work.published, options.saved_index_bytes_min);
+                }
+            }
             Err(error) => shared.latch(&error),
         }
         if work.last {

@@ -43,8 +43,12 @@ pub struct Writer {
     pub(crate) believed: BelievedClock,
     pub(crate) ended: Arc<Vec<SegmentInfo>>,
     pub(crate) active: Option<Active>,
-    /// The index of the segment that is written to.
+    /// The index of the segment that is written to, or of its last records.
     pub(crate) pages: PageWriter,
+    /// The first record that may be in it.
+    pub(crate) pages_first: u64,
+    /// Records that an earlier process closed the ledger with and nobody has read since; 0 when all were.
+    pub(crate) unchecked: u64,
     pub(crate) buffer: Vec<u8>,
     /// Held as long as anything can be written.
     pub(crate) _lock: Arc<dyn Lock>,
@@ -92,6 +96,9 @@ impl Writer {
             Order::Close => Ok(Step::Closed),
         };
         let outcome = outcome.and_then(|step| self.turn_notary(step == Step::Closed).map(|()| step));
+        if let (Ok(Step::Closed), Some(notary)) = (&outcome, &self.notary) {
+            notary.save_open(&self.shared.published(), self.options.saved_index_bytes_min);
+        }
         outcome.unwrap_or_else(|error| {
             self.shared.latch(&error);
             self.refuse_held();
@@ -146,11 +153,27 @@ impl Writer {
         Ok(())
     }
 
+    /// Nothing is stored upon records that nobody has read since the ledger was closed.
+    fn check_rest(&mut self) -> Result<(), Error> {
+        if self.unchecked > 0 {
+            self.read_back()?;
+            self.shared.wait_for_check(self.unchecked)?;
+            self.unchecked = 0;
+        }
+        Ok(())
+    }
+
     /// Commits a group. An error is fatal: it comes only after something may have been written.
     fn commit(&mut self, submissions: Vec<Submission>) -> Result<u64, Error> {
         if self.notary.is_none() {
             self.shared
                 .wait_for_late_head(self.clock.as_ref(), self.options.head_delay_max);
+        }
+        if let Err(error) = self.check_rest() {
+            submissions
+                .into_iter()
+                .for_each(|submission| refuse(submission, Error::corrupt(error.findings().to_vec())));
+            return Err(error);
         }
         let (group, records) = self.judge_all(submissions);
         if records == 0 {
@@ -331,12 +354,10 @@ impl Writer {
     }
 
     fn share_pages(&self) {
-        if let Some(active) = &self.active {
-            self.shared.index.put(Part::Memory {
-                first: active.first,
-                pages: self.pages.pages().clone(),
-            });
-        }
+        self.shared.index.put(Part::Memory {
+            first: self.pages_first,
+            pages: self.pages.pages().clone(),
+        });
     }
 
     /// The group that is in the buffer and, from now on, at the end of the segment.
@@ -400,6 +421,7 @@ impl Writer {
             file,
         });
         self.pages = PageWriter::default();
+        self.pages_first = first;
         self.share_pages();
         Ok(())
     }

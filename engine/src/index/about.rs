@@ -14,6 +14,23 @@ pub(crate) struct About {
     /// The segments of a merged index, in order: an open need not read their seals one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) segments: Vec<SealedSpan>,
+    /// Of a segment that had no seal when the ledger was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open: Option<OpenSpan>,
+}
+
+/// Where a ledger stood when it was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenSpan {
+    /// Length of the segment's lines.
+    pub(crate) bytes: u64,
+    /// Time of its first group.
+    pub(crate) first_at: Timestamp,
+    /// Time of its last group.
+    pub(crate) last_at: Timestamp,
+    /// Roots of the perfect subtrees over all records, largest first.
+    pub(crate) frontier: Vec<Hash>,
 }
 
 /// What a seal says of its segment that an open asks for.

@@ -24,7 +24,10 @@ pub(crate) fn sidecar_of(
     key: &HashKey,
 ) -> Result<Vec<u8>, Error> {
     let mut postings = Vec::new();
-    let (end, last_hash) = each_posting(storage, segment, end, key, |posting| postings.push(posting))?;
+    let start = (segment.first, 0);
+    let (end, last_hash) = each_posting(storage, segment, start, end, key, |posting| {
+        postings.push(posting);
+    })?;
     postings.sort_unstable();
     let subject = Subject {
         first: segment.first,
@@ -36,32 +39,35 @@ pub(crate) fn sidecar_of(
     Ok(encode(&subject, &About::default(), &postings))
 }
 
-/// The index of a segment that is still written to, and the sequence number past its last record.
+/// The index of a segment that is still written to, from a record and its offset on, and the sequence number past its
+/// last record.
 pub(crate) fn pages_of(
     storage: &dyn Storage,
     segment: &SegmentInfo,
+    start: (u64, u64),
     key: &HashKey,
 ) -> Result<(PageWriter, u64), Error> {
     let mut pages = PageWriter::default();
-    let (end, _) = each_posting(storage, segment, u64::MAX, key, |posting| {
+    let (end, _) = each_posting(storage, segment, start, u64::MAX, key, |posting| {
         pages.insert(posting);
     })?;
     Ok((pages, end))
 }
 
-/// Reads the whole groups of a segment before `end`. Headers are believed with their hash; bodies are not hashed. Gives the sequence
-/// number past the last record, and its hash.
+/// Reads the whole groups of a segment from a record and its offset on, before `end`. Headers are believed with their
+/// hash; bodies are not hashed. Gives the sequence number past the last record, and its hash.
 fn each_posting(
     storage: &dyn Storage,
     segment: &SegmentInfo,
+    (first, offset): (u64, u64),
     end: u64,
     key: &HashKey,
     mut each: impl FnMut(Posting),
 ) -> Result<(u64, Hash), Error> {
     let file = FileName::Segment(segment.first);
     let unreadable = |error| Error::io("a segment cannot be read", error).in_file(file.clone());
-    let mut reader = LineReader::open(storage, segment.first, 0, segment.bytes).map_err(unreadable)?;
-    let (mut seq, mut last_hash, mut hashes) = (segment.first, Hash::ZERO, Vec::new());
+    let mut reader = LineReader::open(storage, segment.first, offset, segment.bytes).map_err(unreadable)?;
+    let (mut seq, mut last_hash, mut hashes) = (first, Hash::ZERO, Vec::new());
     while seq < end
         && let Some(piece) = reader.next_piece().map_err(unreadable)?
     {

@@ -13,6 +13,7 @@ use crate::index::about::{SealedSpan, kinds_of};
 use crate::index::build::{pages_of, sidecar_of};
 use crate::index::catalog::Catalog;
 use crate::index::keys::{HashKey, Key};
+use crate::index::saved::Saved;
 use crate::index::sidecar::Sidecar;
 use crate::storage::{Mapped, Storage};
 
@@ -81,9 +82,15 @@ impl Loaded {
         key: &HashKey,
     ) -> Result<(), Error> {
         self.expect_next(segment.first)?;
-        let (pages, end) = pages_of(storage, segment, key)?;
+        let (mut first, mut offset) = (segment.first, 0);
+        // Lines are only added to such a segment: what was saved of its beginning holds.
+        if let Some(saved) = Saved::read(storage, segment.first, segment.bytes, key) {
+            (first, offset) = (saved.sidecar.subject().end, saved.open.bytes);
+            self.parts.push(Part::File(saved.sidecar));
+        }
+        let (pages, end) = pages_of(storage, segment, (first, offset), key)?;
         self.parts.push(Part::Memory {
-            first: segment.first,
+            first,
             pages: pages.pages().clone(),
         });
         self.end = end;

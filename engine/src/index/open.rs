@@ -1,9 +1,12 @@
 //! The index of segments that have no seal, made while somebody reads their lines anyway.
 
+use std::sync::Arc;
+
 use ledgerstone_formats::record::Record;
 
 use crate::index::keys::HashKey;
 use crate::index::memory::PageWriter;
+use crate::index::sidecar::Sidecar;
 use crate::index::{Part, Posting};
 
 /// Takes in records line by line; those of a group that is not whole are kept apart.
@@ -12,7 +15,7 @@ pub(crate) struct OpenIndex {
     key: HashKey,
     /// Segments that have ended.
     ended: Vec<Part>,
-    /// First sequence number of the last segment.
+    /// First sequence number that the pages may have.
     first: Option<u64>,
     active: PageWriter,
     /// Of the group that is not whole yet.
@@ -43,6 +46,12 @@ impl OpenIndex {
         self.pending.clear();
     }
 
+    /// Goes on after the records that a file knows of.
+    pub(crate) fn go_on_after(&mut self, saved: &Arc<Sidecar>) {
+        self.ended.push(Part::File(Arc::clone(saved)));
+        self.first = Some(saved.subject().end);
+    }
+
     /// Takes in a record that begins at a byte offset; `whole` says that it ends its group.
     pub(crate) fn add(&mut self, record: &Record<'_>, offset: u64, whole: bool) {
         self.hashes.clear();
@@ -63,12 +72,12 @@ impl OpenIndex {
         }
     }
 
-    /// The parts, and the pages of the last segment to go on with.
-    pub(crate) fn finish(mut self) -> (Vec<Part>, PageWriter) {
+    /// The parts, and the pages to go on with and their first record.
+    pub(crate) fn finish(mut self) -> (Vec<Part>, PageWriter, u64) {
         self.ended.extend(self.first.map(|first| Part::Memory {
             first,
             pages: self.active.pages().clone(),
         }));
-        (self.ended, self.active)
+        (self.ended, self.active, self.first.unwrap_or(0))
     }
 }

@@ -1,9 +1,9 @@
 //! The index of a sealed segment, or of several, as a file that is never changed: postings in order, so that those of
 //! one key stand together.
 //!
-//! Block 0 says what the file is about. Then come groups: blocks of postings, and a block of fences, which are the first
-//! posting of each block before. Then the roots, which are the first posting of each group, and what else the file says.
-//! The roots are held in memory, so a lookup reads one block of fences and one of postings.
+//! Block 0 says what the file is about. Then come groups: blocks of postings, and a block of fences, which are the
+//! first posting of each block before. Then the roots, which are the first posting of each group, and what else the
+//! file says. The roots are held in memory, so a lookup reads one block of fences and one of postings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -179,6 +179,25 @@ impl Sidecar {
             count,
             first: self.subject.first,
         })
+    }
+
+    /// Compares roots with fences, and fences with the blocks that they stand for, with all their checksums.
+    pub(crate) fn check_fences(&self) -> Result<(), BadSidecar> {
+        self.about()?;
+        let blocks = self.entries.div_ceil(BLOCK_ENTRIES);
+        for (group, root) in self.roots.iter().enumerate() {
+            let fences = self.fences(group)?;
+            if fences.get(0) != *root {
+                return Err(BadSidecar::Form);
+            }
+            for at in 0..fences.len() {
+                let block = group * BLOCK_ENTRIES + at;
+                if block >= blocks || self.block(block)?.get(0) != fences.get(at) {
+                    return Err(BadSidecar::Form);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Index of the first posting at or after (hash, seq).

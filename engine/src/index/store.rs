@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledgerstone_formats::names::FileName;
 
 use crate::commit::shared::SegmentInfo;
-use crate::index::about::About;
+use crate::index::about::{About, OpenSpan};
 use crate::index::build::sidecar_of;
 use crate::index::encode::Encoder;
 use crate::index::merge::{Merge, MergeError};
@@ -17,12 +17,7 @@ use crate::storage::{Mapped, Storage};
 /// Writes the sidecar of a segment that was just sealed, and lets lookups go to the file instead of the memory. Where
 /// it cannot be written, the index stays as it is.
 pub(crate) fn seal_part(storage: &dyn Storage, index: &Index, subject: &Subject, bytes: u64) {
-    let parts = index.parts();
-    let own: Vec<Part> = parts
-        .iter()
-        .filter(|part| (subject.first..subject.end).contains(&part.first()))
-        .cloned()
-        .collect();
+    let own = parts_of(index, subject);
     let name = FileName::Index(subject.first);
     let written = match write_merged(storage, &name, subject, &About::default(), &own, || false) {
         // What was saved of the segment when the ledger was closed is bad: the lines are still there.
@@ -33,6 +28,30 @@ pub(crate) fn seal_part(storage: &dyn Storage, index: &Index, subject: &Subject,
         Some(sidecar) => index.put(Part::File(sidecar)),
         None => index.count_failure(),
     }
+}
+
+/// Writes the index of a segment that has no seal, unless it was written by an earlier close.
+pub(crate) fn save_part(storage: &dyn Storage, index: &Index, subject: &Subject, open: OpenSpan) {
+    let own = parts_of(index, subject);
+    if own.iter().any(|part| part.end() == Some(subject.end)) {
+        return;
+    }
+    let about = About {
+        segments: Vec::new(),
+        open: Some(open),
+    };
+    let name = FileName::Index(subject.first);
+    if write_merged(storage, &name, subject, &about, &own, || false).is_err() {
+        index.count_failure();
+    }
+}
+
+fn parts_of(index: &Index, subject: &Subject) -> Vec<Part> {
+    let parts = index.parts();
+    let own = parts
+        .iter()
+        .filter(|part| (subject.first..subject.end).contains(&part.first()));
+    own.cloned().collect()
 }
 
 fn write_from_lines(storage: &dyn Storage, subject: &Subject, bytes: u64) -> Option<Arc<Sidecar>> {

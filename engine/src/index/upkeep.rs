@@ -118,7 +118,10 @@ impl Upkeep {
             first: subject.first,
             end: subject.end,
         };
-        let about = About { segments: spans };
+        let about = About {
+            segments: spans,
+            open: None,
+        };
         let stop = || self.stop.load(Ordering::Relaxed);
         match write_merged(storage, &name, &subject, &about, parts, stop) {
             Ok(sidecar) => {

@@ -97,6 +97,11 @@ pub(crate) fn apply(means: &Means, mut plan: Plan) -> Result<Writer, Error> {
     put_in_order(means.storage.as_ref(), &mut plan)?;
     let recoveries = recoveries(means.storage.as_ref(), &plan)?;
     let mut writer = writer(means, seat, &mut plan, believed)?;
+    if plan.rests && recoveries.is_empty() && clock_step.is_none() {
+        // Read back beside the caller, and before anything is built upon it.
+        writer.unchecked = writer.chain.next_seq();
+        return Ok(writer);
+    }
     // What was settled is judged again, as it reads now, before anything is built upon it.
     writer.read_back()?;
     let mut drafter = Drafter::new(Arc::clone(&means.clock), means.options.body_bytes_max);
@@ -214,6 +219,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         beside_size: heads.size_from(&Source::Beside).unwrap_or(0),
         head_file: Arc::default(),
         sealed,
+        checked: 0,
     };
     let mut ended = plan.segments.clone();
     let active = plan.last_is_active.then(|| ended.pop()).flatten();
@@ -268,6 +274,8 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         ended,
         active: active_file,
         pages: loaded.active,
+        pages_first: loaded.active_first,
+        unchecked: 0,
         buffer: Vec::new(),
         _lock: Arc::clone(&means.lock),
     })

@@ -50,8 +50,10 @@ pub(crate) enum Seals {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inventory {
-    /// Merged indexes, where the catalogue in them was asked for.
+    /// Merged indexes.
     pub(crate) catalog: Catalog,
+    /// Index files, merged or not.
+    pub(crate) indexes: BTreeSet<FileName>,
     /// Segments whose permissions let somebody write to them.
     pub(crate) unprotected: BTreeSet<u64>,
     /// In order of their names.
@@ -74,10 +76,7 @@ impl Inventory {
             .list()
             .map_err(|error| Error::io("the directory cannot be listed", error))?;
         let mut inventory = Self {
-            catalog: match which {
-                Seals::All => Catalog::default(),
-                Seals::Uncatalogued => Catalog::read(storage, &listing),
-            },
+            catalog: Catalog::read(storage, &listing),
             unprotected: listing.unprotected,
             unknown: listing.unknown,
             ..Self::default()
@@ -101,7 +100,7 @@ impl Inventory {
             });
             let found = &mut inventory.segments[index];
             found.has_seal_file = true;
-            if last != Some(first) {
+            if which == Seals::Uncatalogued && last != Some(first) {
                 found.span = inventory.catalog.span(first).cloned();
             }
             if found.span.is_some() {
@@ -115,6 +114,11 @@ impl Inventory {
         inventory.measure_again(storage)?;
         inventory.report_newer_names();
         inventory.check_run();
+        let is_doubtful = !inventory.findings.is_empty() || !inventory.unlinked_seals().is_empty();
+        if which == Seals::Uncatalogued && is_doubtful {
+            // Nothing is held against a ledger for what a derived file says.
+            return Self::read(storage, genesis, key, Seals::All);
+        }
         Ok(inventory)
     }
 
@@ -132,12 +136,10 @@ impl Inventory {
                 }),
                 FileName::Seal(first) => seals.push(first),
                 FileName::Quarantine(name) => self.quarantine.push(name),
-                FileName::Checkpoint
-                | FileName::Head
-                | FileName::Identity
-                | FileName::Index(_)
-                | FileName::Lock
-                | FileName::Merged { .. } => {}
+                FileName::Checkpoint | FileName::Head | FileName::Identity | FileName::Lock => {}
+                FileName::Index(_) | FileName::Merged { .. } => {
+                    self.indexes.insert(name);
+                }
             }
         }
         // A directory or a pipe under a seal's name.

@@ -7,6 +7,7 @@ pub(crate) mod identity;
 mod inventory;
 mod plan;
 mod planner;
+mod rest;
 mod tail;
 mod unrecorded;
 

@@ -70,6 +70,8 @@ pub struct Plan {
     pub(crate) segments: Vec<SegmentInfo>,
     /// Whether the last of them is appended to.
     pub(crate) last_is_active: bool,
+    /// The open segment was not read: it is as it was closed, as far as its length, last line and head tell.
+    pub(crate) rests: bool,
     /// The index; none where anything is damaged.
     pub(crate) loaded: Option<LoadedIndex>,
     /// Why nothing of it could be done now.
@@ -80,8 +82,10 @@ pub struct Plan {
 #[derive(Debug)]
 pub(crate) struct LoadedIndex {
     pub(crate) index: Index,
-    /// Of the last segment without a seal.
+    /// Of the last records that have no seal.
     pub(crate) active: PageWriter,
+    /// The first record that may be in it.
+    pub(crate) active_first: u64,
     /// Sidecars that were not there, or were not those of the segment.
     pub(crate) rebuilt: Vec<(u64, Mapped)>,
     /// Merged indexes that nobody asks.

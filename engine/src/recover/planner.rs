@@ -15,6 +15,7 @@ use crate::index::Index;
 use crate::index::keys::HashKey;
 use crate::index::load::{key_of, load_sealed};
 use crate::index::open::OpenIndex;
+use crate::index::saved::Saved;
 use crate::keystore::KeyStore;
 use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::Options;
@@ -22,8 +23,9 @@ use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::Heads;
 use crate::recover::identity::is_genesis;
 use crate::recover::plan::{Adopted, LoadedIndex, Plan, TornTail};
+use crate::recover::rest::resting;
 use crate::recover::unrecorded::unrecorded;
-use crate::recover::{Inventory, Seals, Tail, classify};
+use crate::recover::{Found, Inventory, Seals, Tail, classify};
 use crate::segment::audit::{Audit, LineError};
 use crate::segment::lines::{LineReader, Piece};
 use crate::segment::list::Segments;
@@ -96,6 +98,7 @@ impl<'a> Planner<'a> {
             audit: start,
             segments: Vec::new(),
             last_is_active: false,
+            rests: false,
             loaded: None,
             obstacle: None,
         };
@@ -144,7 +147,8 @@ impl<'a> Planner<'a> {
             loaded => loaded?,
         };
         let open = std::mem::replace(&mut self.open, OpenIndex::new(self.key));
-        let (mut parts, (open, active)) = (sealed.parts, open.finish());
+        let (open, active, active_first) = open.finish();
+        let mut parts = sealed.parts;
         parts.extend(open);
         let index = Index::new(self.key, parts);
         let segments = Segments::from(self.plan.segments.clone());
@@ -152,6 +156,7 @@ impl<'a> Planner<'a> {
         self.plan.loaded = Some(LoadedIndex {
             index,
             active,
+            active_first,
             rebuilt: sealed.rebuilt,
             unused: self.inventory.catalog.unused.clone(),
         });
@@ -191,6 +196,11 @@ impl<'a> Planner<'a> {
 
     fn read_unsealed(&mut self, options: &Options) -> Result<(), Error> {
         let unsealed = self.inventory.unsealed().to_vec();
+        if let [only] = unsealed.as_slice()
+            && self.rests(only)
+        {
+            return Ok(());
+        }
         for (index, found) in unsealed.iter().enumerate() {
             let Some(len) = found.len else { continue };
             if found.first != self.plan.audit.next_seq() {
@@ -225,6 +235,32 @@ impl<'a> Planner<'a> {
             self.plan.last_is_active = index + 1 == unsealed.len();
         }
         Ok(())
+    }
+
+    /// Takes the open segment for what was saved of it at the close, where that still fits.
+    fn rests(&mut self, found: &Found) -> bool {
+        let Some(len) = found.len else { return false };
+        if found.first != self.plan.audit.next_seq() {
+            return false;
+        }
+        let saved = Saved::read(self.storage, found.first, len, &self.key);
+        let Some((saved, audit)) = saved.and_then(|saved| {
+            let audit = resting(&saved, len, &self.plan.heads)?;
+            Some((saved, audit))
+        }) else {
+            return false;
+        };
+        self.open.go_on_after(&saved.sidecar);
+        self.plan.audit = audit;
+        self.plan.segments.push(SegmentInfo {
+            first: found.first,
+            bytes: len,
+            sealed: false,
+        });
+        self.plan.last_is_active = true;
+        self.plan.rests = true;
+        self.compared.insert(self.plan.audit.tree().size());
+        true
     }
 
     fn read_segment(&mut self, first: u64, len: u64, is_last: bool, accept_torn: bool) -> Result<(), Error> {

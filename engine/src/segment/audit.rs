@@ -96,6 +96,22 @@ impl Audit {
         Some(Self::at(chain, seal.frontier()?))
     }
 
+    /// After records whose lines were not read: the segment's sums are not known, so it cannot be sealed from here.
+    pub(crate) fn resting(
+        first: u64,
+        chain: ChainHead,
+        tree: Frontier,
+        bytes: u64,
+        times: (Timestamp, Timestamp),
+    ) -> Self {
+        let mut audit = Self::at(chain, tree);
+        audit.tally.first = first;
+        audit.tally.bytes = bytes;
+        audit.tally.times = Some(times);
+        audit.whole.bytes = bytes;
+        audit
+    }
+
     fn at(chain: ChainHead, tree: Frontier) -> Self {
         let tally = Tally::new(chain.next_seq());
         let whole = Whole {

@@ -259,10 +259,6 @@ impl Handle for File {
         File::sync_all(self)
     }
 
-    fn is_read_only(&self) -> io::Result<bool> {
-        Ok(self.metadata()?.permissions().mode() & 0o222 == 0)
-    }
-
     fn forbid_writing(&self) -> io::Result<()> {
         let mode = self.metadata()?.permissions().mode();
         self.set_permissions(Permissions::from_mode(mode & !0o222))

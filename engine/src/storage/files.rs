@@ -73,8 +73,6 @@ pub(crate) trait Handle: fmt::Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Bytes, length and permissions are durable.
     fn sync_all(&self) -> io::Result<()>;
-    /// True when its permissions let nobody write to it.
-    fn is_read_only(&self) -> io::Result<bool>;
     fn forbid_writing(&self) -> io::Result<()>;
     /// All bytes, of a file that nobody writes to.
     fn map(&self) -> io::Result<Mapped>;

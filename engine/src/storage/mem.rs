@@ -377,10 +377,6 @@ impl ReadAt for MemFile {
         Ok(self.mem.state().file(&self.path)?.bytes.len() as u64)
     }
 
-    fn is_protected(&self) -> io::Result<bool> {
-        Ok(self.mem.state().file(&self.path)?.read_only)
-    }
-
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.mem.state();
         let bytes = &state.file(&self.path)?.bytes;

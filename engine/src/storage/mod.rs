@@ -119,9 +119,6 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
     /// Length in bytes, now.
     fn len(&self) -> io::Result<u64>;
 
-    /// True when the file's permissions let nobody write to it.
-    fn is_protected(&self) -> io::Result<bool>;
-
     /// Fills as much of `buffer` as there is from `offset` on; less than asked only at the end of the file.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 

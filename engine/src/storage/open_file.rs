@@ -193,12 +193,6 @@ impl ReadAt for OpenFile {
         self.byte_len()
     }
 
-    fn is_protected(&self) -> io::Result<bool> {
-        self.handle
-            .is_read_only()
-            .map_err(|e| self.error("ask the mode of", e))
-    }
-
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {

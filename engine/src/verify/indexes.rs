@@ -1,42 +1,212 @@
-//! Sidecars against the lines they were made from: the same records give the same bytes.
+//! Index files against the lines they were made from. What the lines of a segment give is summed while they are read
+//! anyway, so nothing is read twice.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 
+use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
 
-use crate::commit::shared::SegmentInfo;
+use crate::entropy::Entropy;
+use crate::error::Error;
 use crate::finding::{Code, Finding};
-use crate::index::build::sidecar_of;
+use crate::index::about::SealedSpan;
+use crate::index::load::key_of;
+use crate::index::merge::Cursor;
 use crate::index::sidecar::Sidecar;
+use crate::recover::Inventory;
 use crate::storage::Storage;
+use crate::verify::sums::{Sum, Summer};
 
-/// Compares the sidecar of a segment whose lines are whole. One that is not there is none: it is made again.
-pub(super) fn check_sidecar(storage: &dyn Storage, segment: &SegmentInfo) -> Option<Finding> {
-    let name = FileName::Index(segment.first);
-    let finding = |cause: String| Finding::new(Code::Index, cause).in_file(name.clone());
-    let found = match storage.map(&name) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(finding(format!("it cannot be used: {error}"))),
-    };
-    let sidecar = match Sidecar::open(found.clone()) {
-        Ok(sidecar) => sidecar,
-        Err(bad) => return Some(finding(format!("it is no index that can be used: {bad}"))),
-    };
-    let expected = match sidecar_of(storage, segment, sidecar.subject().end, &sidecar.subject().key) {
-        Ok(expected) => expected,
-        // The lines were whole a moment ago.
-        Err(error) => return Some(Finding::new(Code::Unreadable, error.to_string()).in_file(name)),
-    };
-    let bytes = found.as_ref();
-    if bytes == expected {
-        return None;
+/// What is known of the index while segments are checked one after the other.
+#[derive(Debug)]
+pub(super) struct IndexCheck {
+    /// None when there is no index file.
+    summer: Option<Summer>,
+    files: BTreeSet<FileName>,
+    /// Of sealed segments whose lines are whole, by their first record.
+    segments: BTreeMap<u64, (SealedSpan, Sum)>,
+    /// What was saved of the segment that is read, which has no seal.
+    open: Option<(FileName, Result<Arc<Sidecar>, String>)>,
+}
+
+impl IndexCheck {
+    /// Looks for index files.
+    ///
+    /// # Errors
+    /// The operating system gives no random bytes.
+    pub(super) fn begin(storage: &dyn Storage, inventory: &Inventory) -> Result<Self, Error> {
+        let files = inventory.indexes.clone();
+        let summer = if files.is_empty() {
+            None
+        } else {
+            let segments = inventory.segments.iter().map(|found| found.first);
+            let key = key_of(storage, &inventory.catalog, segments)?;
+            let secret = Entropy::new().salt();
+            let secret =
+                secret.map_err(|error| Error::io("the operating system gives no random bytes", error))?;
+            Some(Summer::new(key, secret))
+        };
+        Ok(Self {
+            summer,
+            files,
+            segments: BTreeMap::new(),
+            open: None,
+        })
     }
-    let same = bytes
-        .iter()
-        .zip(&expected)
-        .take_while(|(found, expected)| found == expected);
-    let mut differs = finding("it is not the index of the segment's lines".to_owned());
-    differs.offset = Some(same.count() as u64);
-    Some(differs)
+
+    /// What sums the postings of lines.
+    pub(super) fn summer(&self) -> Option<Summer> {
+        self.summer
+    }
+
+    /// Compares the sidecar of a sealed segment whose lines are whole. One that is not there is none: it is made again.
+    pub(super) fn check_segment(
+        &mut self,
+        storage: &dyn Storage,
+        span: &SealedSpan,
+        sum: Sum,
+    ) -> Option<Finding> {
+        let summer = self.summer?;
+        self.segments.insert(span.first, (span.clone(), sum));
+        let name = FileName::Index(span.first);
+        if !self.files.contains(&name) {
+            return None;
+        }
+        let judged = match open(storage, &name)? {
+            Ok(sidecar) => {
+                let subject = sidecar.subject();
+                let own = (subject.first, subject.end, subject.last_hash, subject.level)
+                    == (span.first, span.end, span.last_hash, 0);
+                if own {
+                    compare(&sidecar, &summer, sum)
+                } else {
+                    Err("it is not about the segment".to_owned())
+                }
+            }
+            Err(cause) => Err(cause),
+        };
+        judged
+            .err()
+            .map(|cause| Finding::new(Code::Index, cause).in_file(name))
+    }
+
+    /// Before a segment without a seal is read: the record up to which an index of it was saved.
+    pub(super) fn begin_open(&mut self, storage: &dyn Storage, first: u64) -> u64 {
+        let name = FileName::Index(first);
+        let is_there = self.summer.is_some() && self.files.contains(&name);
+        let saved = is_there.then(|| open(storage, &name)).flatten();
+        let end = match &saved {
+            Some(Ok(sidecar)) => sidecar.subject().end,
+            _ => u64::MAX,
+        };
+        self.open = saved.map(|saved| (name, saved));
+        end
+    }
+
+    /// Compares it with the sum of the lines so far and the hash of the last of them; none when there are fewer lines.
+    pub(super) fn check_open(&mut self, first: u64, sum: Sum, last_hash: Option<Hash>) -> Option<Finding> {
+        let (summer, (name, saved)) = (self.summer?, self.open.take()?);
+        let judged = match (saved, last_hash) {
+            (Err(cause), _) => Err(cause),
+            // The head tells which lines are missing.
+            (Ok(_), None) => Ok(()),
+            (Ok(sidecar), Some(last_hash)) => {
+                let subject = sidecar.subject();
+                if (subject.first, subject.last_hash) == (first, last_hash) {
+                    compare(&sidecar, &summer, sum)
+                } else {
+                    Err("it is not about the segment".to_owned())
+                }
+            }
+        };
+        judged
+            .err()
+            .map(|cause| Finding::new(Code::Index, cause).in_file(name))
+    }
+
+    /// Compares the merged indexes, once all segments were read. Where lines are damaged nothing can be told.
+    pub(super) fn check_merged(&self, storage: &dyn Storage) -> Vec<Finding> {
+        let Some(summer) = self.summer else {
+            return Vec::new();
+        };
+        let merged = self.files.iter().filter_map(|name| match name {
+            FileName::Merged { first, end } => Some((name, *first, *end)),
+            _ => None,
+        });
+        let judged = merged.filter_map(|(name, first, end)| {
+            let cause = self.judge_merged(storage, &summer, name, first..end)?;
+            Some(Finding::new(Code::Index, cause).in_file(name.clone()))
+        });
+        judged.collect()
+    }
+
+    /// What is wrong with a merged index.
+    fn judge_merged(
+        &self,
+        storage: &dyn Storage,
+        summer: &Summer,
+        name: &FileName,
+        records: std::ops::Range<u64>,
+    ) -> Option<String> {
+        let sidecar = match open(storage, name)? {
+            Ok(sidecar) => sidecar,
+            Err(cause) => return Some(cause),
+        };
+        let (mut spans, mut sum, mut next) = (Vec::new(), Sum::default(), records.start);
+        while next < records.end {
+            // Lines that are damaged, and have been reported.
+            let (span, own) = self.segments.get(&next)?;
+            spans.push(span);
+            sum += *own;
+            next = span.end;
+        }
+        let subject = sidecar.subject();
+        let last_hash = spans.last().map(|span| span.last_hash);
+        let own = next == records.end
+            && (subject.first, subject.end, Some(subject.last_hash))
+                == (records.start, records.end, last_hash);
+        match sidecar.about() {
+            Err(bad) => return Some(bad.to_string()),
+            Ok(about) if !own || !about.segments.iter().eq(spans) => {
+                return Some("it does not say what the seals of its segments say".to_owned());
+            }
+            Ok(_) => {}
+        }
+        compare(&sidecar, summer, sum).err()
+    }
+}
+
+/// None for a file that is gone since it was listed.
+fn open(storage: &dyn Storage, name: &FileName) -> Option<Result<Arc<Sidecar>, String>> {
+    match storage.map(name) {
+        Ok(bytes) => Some(match Sidecar::open(bytes) {
+            Ok(sidecar) => Ok(Arc::new(sidecar)),
+            Err(bad) => Err(format!("it is no index that can be used: {bad}")),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(Err(format!("it cannot be used: {error}"))),
+    }
+}
+
+/// Whether a file has the postings with this sum, each block whole and in its place.
+fn compare(sidecar: &Arc<Sidecar>, summer: &Summer, expected: Sum) -> Result<(), String> {
+    if sidecar.subject().key != *summer.key() {
+        return Err("it has another secret than the index files before it".to_owned());
+    }
+    sidecar.check_fences().map_err(|bad| bad.to_string())?;
+    let (mut cursor, mut sum) = (Cursor::new(sidecar), Sum::default());
+    loop {
+        match cursor.next() {
+            Ok(Some(posting)) => sum += summer.posting(&posting),
+            Ok(None) => break,
+            Err(_) => return Err("a block of it is bad, or its postings are out of order".to_owned()),
+        }
+    }
+    if sum == expected {
+        Ok(())
+    } else {
+        Err("it is not the index of the lines".to_owned())
+    }
 }

@@ -9,6 +9,7 @@ mod receipts;
 mod report;
 mod segments;
 mod stop;
+mod sums;
 
 use ledgerstone_formats::names::FileName;
 
@@ -68,7 +69,7 @@ pub fn verify(
     report.notes.extend(foreign);
     report.extend(identity_finding);
     report.extend(heads.findings.clone());
-    let walk = Walk::new(storage, &genesis, &heads, &inventory, report, options, progress);
+    let walk = Walk::new(storage, &genesis, &heads, &inventory, report, options, progress)?;
     Ok(walk.run())
 }
 

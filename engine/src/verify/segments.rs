@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
 use ledgerstone_formats::records::system::{self, Genesis};
 
-use crate::commit::shared::SegmentInfo;
+use crate::error::Error;
 use crate::finding::{Code, Finding};
 use crate::recover::heads::Heads;
 use crate::recover::{Found, Inventory, SealFound, is_genesis};
@@ -15,8 +16,9 @@ use crate::segment::lines::LineReader;
 use crate::storage::Storage;
 use crate::verify::blocks::{Block, Pool};
 use crate::verify::counters::Counters;
-use crate::verify::indexes::check_sidecar;
+use crate::verify::indexes::IndexCheck;
 use crate::verify::report::{Progress, Report, VerifyOptions};
+use crate::verify::sums::Sum;
 
 pub(crate) struct Walk<'a> {
     pub(super) storage: &'a dyn Storage,
@@ -32,6 +34,11 @@ pub(crate) struct Walk<'a> {
     pub(super) audit: Option<Audit>,
     /// Held in memory until the find issue brings sorted runs on disk.
     counters: Counters,
+    index: IndexCheck,
+    /// Of the postings of the segment's lines so far.
+    sum: Sum,
+    /// Hash of the last record that counts in it, where the segment has no seal.
+    sum_last: Option<Hash>,
     /// A line was lost or altered somewhere: counters prove nothing any more.
     pub(super) damaged: bool,
     /// Lines of a later version were read, of which only what every version keeps is known.
@@ -68,9 +75,12 @@ impl<'a> Walk<'a> {
         report: Report,
         options: &VerifyOptions,
         progress: &'a mut dyn FnMut(Progress),
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let bytes_total = inventory.segments.iter().filter_map(|found| found.len).sum();
-        Self {
+        Ok(Self {
+            index: IndexCheck::begin(storage, inventory)?,
+            sum: Sum::default(),
+            sum_last: None,
             storage,
             genesis,
             heads,
@@ -88,7 +98,7 @@ impl<'a> Walk<'a> {
             compared: HashSet::new(),
             altered_seals: HashSet::new(),
             own_fits: false,
-        }
+        })
     }
 
     pub(crate) fn run(mut self) -> Report {
@@ -99,7 +109,7 @@ impl<'a> Walk<'a> {
             .iter()
             .any(|finding| matches!(finding.code, Code::Missing | Code::Newer));
         std::thread::scope(|scope| {
-            let mut pool = Pool::start(scope, self.jobs);
+            let mut pool = Pool::start(scope, self.jobs, self.index.summer());
             for (index, found) in self.inventory.segments.iter().enumerate() {
                 self.segment(&mut pool, index, found);
             }
@@ -111,6 +121,7 @@ impl<'a> Walk<'a> {
                 self.report.extend([finding]);
             }
         }
+        self.report.extend(self.index.check_merged(self.storage));
         self.conclude();
         self.report
     }
@@ -135,6 +146,7 @@ impl<'a> Walk<'a> {
         };
         let known = self.audit.is_some();
         let before = self.report.findings_total;
+        (self.sum, self.sum_last) = (Sum::default(), None);
         let mut newer = None;
         let end = self.read(pool, found, len, &mut newer);
         let whole = matches!(end, End::Whole);
@@ -146,13 +158,16 @@ impl<'a> Walk<'a> {
             self.compare_with_seal(found, seal, clean, newer.is_some());
             // What a newer version indexed cannot be told.
             if clean && newer.is_none() && self.report.findings_total == before {
-                let segment = SegmentInfo {
-                    first: found.first,
-                    bytes: len,
-                    sealed: true,
-                };
-                self.report.extend(check_sidecar(self.storage, &segment));
+                let checked = found
+                    .span
+                    .as_ref()
+                    .and_then(|span| self.index.check_segment(self.storage, span, self.sum));
+                self.report.extend(checked);
             }
+        }
+        if found.seal.is_none() && clean && newer.is_none() {
+            let checked = self.index.check_open(found.first, self.sum, self.sum_last);
+            self.report.extend(checked);
         }
         self.report.extend(newer);
         self.resume_after(found);
@@ -161,7 +176,12 @@ impl<'a> Walk<'a> {
     /// Reads a segment line by line into chain and tree, and stops at the first line that does not fit.
     /// `newer` is set to the first line of a later version.
     fn read(&mut self, pool: &mut Pool, found: &Found, len: u64, newer: &mut Option<Finding>) -> End {
+        let sum_end = match found.seal {
+            Some(_) => u64::MAX,
+            None => self.index.begin_open(self.storage, found.first),
+        };
         let mut state = SegmentState {
+            sum_end,
             first: found.first,
             line: 0,
             expected: found.first,
@@ -178,7 +198,7 @@ impl<'a> Walk<'a> {
                 Err(error) => return self.unreadable(found, &error),
             };
             let more = block.is_some();
-            let full = block.is_some_and(|(offset, bytes)| pool.hand_in(offset, bytes));
+            let full = block.is_some_and(|(offset, bytes)| pool.hand_in(offset, bytes, sum_end));
             while stopped.is_none() && (full || !more) {
                 let Some(block) = pool.take() else { break };
                 stopped = self.take_block(&mut state, &block);
@@ -228,6 +248,7 @@ impl<'a> Walk<'a> {
             }
             offset += line.len() as u64;
         }
+        self.sum += block.sum;
         self.report.bytes += block.bytes.len() as u64;
         (self.progress)(Progress {
             records: self.records,
@@ -263,6 +284,9 @@ impl<'a> Walk<'a> {
                 "expected seq {}, found {}",
                 state.expected, record.header.seq
             )));
+        }
+        if record.header.seq + 1 == state.sum_end {
+            self.sum_last = Some(record.hash);
         }
         self.check_bookkeeping(state, &record);
         self.note_adopted(&record);
@@ -440,6 +464,8 @@ impl<'a> Walk<'a> {
 }
 
 struct SegmentState {
+    /// First sequence number that does not count in the sum.
+    sum_end: u64,
     first: u64,
     line: u64,
     expected: u64,

@@ -455,10 +455,6 @@ impl Handle for SimHandle {
         self.sync()
     }
 
-    fn is_read_only(&self) -> io::Result<bool> {
-        Ok(self.sim.powered()?.fs.file(self.inode)?.is_read_only())
-    }
-
     fn forbid_writing(&self) -> io::Result<()> {
         self.sim.act(Call::ForbidWriting, &self.path, |fs| {
             fs.file_mut(self.inode)?.forbid_writing();
