@@ -1,5 +1,6 @@
 //! `ledgerstone`: a write-once, hash-chained ledger on the command line.
 
+mod access;
 mod args;
 mod commands;
 mod config;

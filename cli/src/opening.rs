@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledgerstone_engine::clock::{Clock as _, SystemClock};
+use ledgerstone_engine::door::Door;
 use ledgerstone_engine::keystore::{FileKeys, KeyStore as _};
 use ledgerstone_engine::storage::disk::Disk;
 use ledgerstone_engine::{Error, ErrorKind, Ledger, Reader, Recovered};
 use ledgerstone_formats::checkpoint::Signer;
-use ledgerstone_formats::names::{FileName, QUARANTINE_DIR};
+use ledgerstone_formats::names::{DOOR, FileName, QUARANTINE_DIR};
 use ledgerstone_formats::records::system::Genesis;
 
+use crate::access::Access;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::{Outcome, Problem};
@@ -49,6 +51,31 @@ pub(crate) fn keys(dir: &Path, signed: bool, signing_key: Option<&Path>) -> Outc
 
 /// Opens a ledger for writing. What recovery did is said on standard error; a ledger that can only be read is an error.
 pub(crate) fn open(dir: &Path, config: &Config, stop: &Stop, output: &Output) -> Outcome<Ledger> {
+    enter(dir, config, stop, output, |ledger| ledger, Err)
+}
+
+/// Opens a ledger for writing, or reaches it through the process that holds it, where that lets others in.
+pub(crate) fn reach(dir: &Path, config: &Config, stop: &Stop, output: &Output) -> Outcome<Access> {
+    enter(dir, config, stop, output, Access::Own, |_| {
+        let door = Door::connect(&Disk::new(dir))?;
+        output.detail(format_args!(
+            "process {} holds the ledger: going through its {}",
+            door.holder(),
+            dir.join(DOOR).display()
+        ));
+        Ok(Access::Door(door))
+    })
+}
+
+/// Opens a ledger, or tries what is to be done while it is held, as long as the lock is to be waited for.
+fn enter<T>(
+    dir: &Path,
+    config: &Config,
+    stop: &Stop,
+    output: &Output,
+    own: impl FnOnce(Ledger) -> T,
+    held: impl Fn(Error) -> Result<T, Error>,
+) -> Outcome<T> {
     let vkey = identity(dir)?.vkey;
     let keys = Arc::new(keys(dir, vkey.is_some(), config.signing_key.as_deref())?);
     if let Some(path) = keys.key_path() {
@@ -71,9 +98,15 @@ pub(crate) fn open(dir: &Path, config: &Config, stop: &Stop, output: &Output) ->
                 tell(&recovered, output);
                 match recovered.read_only {
                     Some(error) => error,
-                    None => return Ok(ledger),
+                    None => return Ok(own(ledger)),
                 }
             }
+            Err(error) if error.kind() == ErrorKind::Held => match held(error) {
+                Ok(entered) => return Ok(entered),
+                // It was let go in between.
+                Err(error) if error.kind() == ErrorKind::Missing => continue,
+                Err(error) => error,
+            },
             Err(error) => error,
         };
         if error.kind() != ErrorKind::Held || clock.monotonic() >= config.lock_wait {

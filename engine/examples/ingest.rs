@@ -77,7 +77,12 @@ async fn run(dir: PathBuf, name: Arc<str>) -> Result<(), Failure> {
 
 fn open_or_create(dir: &std::path::Path) -> Result<Ledger, Failure> {
     let (storage, keys) = (Arc::new(Disk::new(dir)), Arc::new(FileKeys::beside(dir)?));
-    match Ledger::open(storage.clone(), keys.clone(), Options::default()) {
+    // `ledgerstone append DIR`, `seal` and `checkpoint` go through this process while it holds the ledger.
+    let options = Options {
+        door_connections_max: 4,
+        ..Options::default()
+    };
+    match Ledger::open(storage.clone(), keys.clone(), options.clone()) {
         Ok((ledger, recovered)) => match recovered.read_only {
             // A service that must not lose records stops here and calls somebody.
             Some(error) => Err(error.into()),
@@ -96,7 +101,7 @@ fn open_or_create(dir: &std::path::Path) -> Result<Ledger, Failure> {
                 name: "ingest.example".to_owned(),
                 signed: true,
             };
-            Ok(Ledger::create(storage, keys, &identity, Options::default())?)
+            Ok(Ledger::create(storage, keys, &identity, options)?)
         }
         Err(error) => Err(error.into()),
     }

@@ -35,15 +35,36 @@ struct KeyHashes {
 /// Batches of one producer that make sense only in a row, as the lines of a file do: once one of them is refused, so
 /// are all later ones. What is stored of a stream is always its beginning.
 #[derive(Debug, Clone)]
-pub struct Stream(Arc<AtomicBool>);
+pub struct Stream(Arc<StreamState>);
+
+#[derive(Debug)]
+struct StreamState {
+    broken: AtomicBool,
+    /// Tells apart the streams of one connection; 0 for those of a ledger in this process.
+    number: u32,
+}
 
 impl Stream {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicBool::new(false)))
+        Self::numbered(0)
+    }
+
+    pub(crate) fn numbered(number: u32) -> Self {
+        let broken = AtomicBool::new(false);
+        Self(Arc::new(StreamState { broken, number }))
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.0.number
     }
 
     pub(crate) fn is_broken(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.broken.load(Ordering::Relaxed)
+    }
+
+    /// No later batch of it is stored.
+    pub(crate) fn break_off(&self) {
+        self.0.broken.store(true, Ordering::Relaxed);
     }
 }
 
@@ -103,6 +124,11 @@ impl Batch {
         &self.preconditions
     }
 
+    /// The stream that it is the next one of.
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.stream.as_ref()
+    }
+
     /// Whether an earlier batch of its stream was refused.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_broken)
@@ -111,7 +137,7 @@ impl Batch {
     /// No later batch of its stream is stored.
     pub(crate) fn break_stream(&self) {
         if let Some(stream) = &self.stream {
-            stream.0.store(true, Ordering::Relaxed);
+            stream.break_off();
         }
     }
 

@@ -73,7 +73,6 @@ impl Drafter {
 
     /// The same for the kinds of the system too.
     pub(crate) fn draft_any(&mut self, entry: NewEntry, body: &[u8]) -> Result<Draft, Error> {
-        let no_entropy = |error| Error::io("the operating system gives no random bytes", error);
         let (id, minted) = match entry.id {
             Some(id) => (id, false),
             None => {
@@ -93,11 +92,20 @@ impl Drafter {
             key: entry.key,
             revisions: entry.revisions,
         };
+        self.draft_entry(entry, body)
+    }
+
+    /// The same for an entry whose id was given or minted elsewhere.
+    pub(crate) fn draft_entry(&mut self, entry: Entry, body: &[u8]) -> Result<Draft, Error> {
         let salt = self.entropy.salt().map_err(no_entropy)?;
         Draft::new(entry, salt, body, self.body_bytes_max, &mut self.checker).map_err(|error: DraftError| {
             Error::with_source(ErrorKind::Invalid, "the body is not accepted", error)
         })
     }
+}
+
+fn no_entropy(error: std::io::Error) -> Error {
+    Error::io("the operating system gives no random bytes", error)
 }
 
 /// Why producers cannot store records of this kind.

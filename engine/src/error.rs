@@ -73,6 +73,11 @@ impl Error {
         error
     }
 
+    pub(crate) fn with_findings(mut self, findings: Vec<Finding>) -> Self {
+        self.0.findings = findings;
+        self
+    }
+
     /// A batch behind a refused one of its stream.
     pub(crate) fn cut_off() -> Self {
         Self::new(

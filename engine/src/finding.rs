@@ -66,6 +66,11 @@ impl Code {
         }
     }
 
+    /// The code with this number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ORDER.into_iter().find(|code| code.number() == number)
+    }
+
     /// The worst of several.
     pub fn worst(codes: impl Iterator<Item = Self>) -> Option<Self> {
         codes.min_by_key(|code| Self::ORDER.iter().position(|other| other == code))

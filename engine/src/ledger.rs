@@ -11,6 +11,7 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
 use crate::batch::{Batch, Stream};
 use crate::clock::{Clock, SystemClock};
+use crate::commit::intake::Intake;
 use crate::commit::numbers::Numbers;
 use crate::commit::queue::{Queue, Ready};
 use crate::commit::shared::{Notarized, Published, Refusal, SegmentInfo, Shared};
@@ -18,7 +19,8 @@ use crate::commit::threads::Threads;
 use crate::commit::ticket::Ticket;
 use crate::commit::writer::Writer;
 use crate::create;
-use crate::draft::{self, Drafter, NewEntry};
+use crate::door::server::Server;
+use crate::draft::{Drafter, NewEntry};
 use crate::error::{Error, ErrorKind};
 use crate::holder;
 use crate::index::Index;
@@ -60,21 +62,18 @@ pub struct Recovered {
 
 /// An open ledger.
 pub struct Ledger {
-    shared: Arc<Shared>,
-    storage: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
-    genesis: Genesis,
-    body_bytes_max: usize,
+    intake: Arc<Intake>,
     lookups: Lookups,
     threads: Mutex<Option<Threads>>,
+    door: Mutex<Option<Server>>,
     /// The writer holds it too: whichever of the two is dropped last lets the ledger go.
-    _lock: Arc<dyn Lock>,
+    lock: Arc<dyn Lock>,
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger")
-            .field("origin", &self.genesis.origin)
+            .field("origin", &self.intake.genesis.origin)
             .finish_non_exhaustive()
     }
 }
@@ -83,7 +82,8 @@ impl Ledger {
     /// Makes a new ledger, or finishes one whose creation was cut short, and opens it.
     ///
     /// # Errors
-    /// `Invalid` where there is a ledger already or the identity cannot be; `Held`; `Unavailable` for I/O.
+    /// `Invalid` where there is a ledger already or the identity cannot be; `Held`; `Unavailable` for I/O, also where
+    /// the ledger is made and only the door of [`Options::door_connections_max`] cannot be.
     pub fn create(
         storage: Arc<dyn Storage>,
         keys: Arc<dyn KeyStore>,
@@ -91,8 +91,11 @@ impl Ledger {
         options: Options,
     ) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let connections_max = options.door_connections_max;
         let (ledger, writer) = Self::create_stepped(storage, keys, clock, identity, options)?;
-        ledger.start(writer)
+        let ledger = ledger.start(writer)?;
+        ledger.open_door(connections_max)?;
+        Ok(ledger)
     }
 
     /// [`Ledger::create`] without threads, and with the caller's clock.
@@ -139,8 +142,14 @@ impl Ledger {
         options: Options,
     ) -> Result<(Self, Recovered), Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let (ledger, writer, recovered) = Self::open_stepped(storage, keys, clock, options)?;
-        Ok((ledger.start(writer)?, recovered))
+        let connections_max = options.door_connections_max;
+        let (ledger, writer, mut recovered) = Self::open_stepped(storage, keys, clock, options)?;
+        let ledger = ledger.start(writer)?;
+        if recovered.read_only.is_none() {
+            let closed = ledger.open_door(connections_max).err();
+            recovered.notes.extend(closed.map(|error| error.to_string()));
+        }
+        Ok((ledger, recovered))
     }
 
     /// [`Ledger::open`] without threads, and with the caller's clock: the caller turns the writer, one
@@ -194,15 +203,19 @@ impl Ledger {
                 Writer::refusing(&means, readable, head_size.unwrap_or(0), refusal)
             }
         };
-        let ledger = Self {
-            lookups: writer.lookups.clone(),
+        let intake = Intake {
             shared: Arc::clone(&writer.shared),
             storage: means.storage,
             clock: means.clock,
             genesis,
             body_bytes_max: means.options.body_bytes_max,
+        };
+        let ledger = Self {
+            intake: Arc::new(intake),
+            lookups: writer.lookups.clone(),
             threads: Mutex::new(None),
-            _lock: means.lock,
+            door: Mutex::new(None),
+            lock: means.lock,
         };
         Ok((ledger, writer, recovered))
     }
@@ -213,9 +226,21 @@ impl Ledger {
         Ok(self)
     }
 
+    /// Lets other processes bring records, if the options say so.
+    fn open_door(&self, connections_max: usize) -> Result<(), Error> {
+        if connections_max == 0 {
+            return Ok(());
+        }
+        let doorway = holder::open_door(self.lock.as_ref(), self.intake.clock.as_ref())?;
+        let server = Server::start(doorway, Arc::clone(&self.intake), connections_max)
+            .map_err(|error| Error::io("other processes cannot bring records", error))?;
+        *self.door.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(())
+    }
+
     /// The ledger's identity.
     pub fn genesis(&self) -> &Genesis {
-        &self.genesis
+        &self.intake.genesis
     }
 
     /// Makes drafts on the caller's thread. For more than one draft keep a [`Ledger::drafter`].
@@ -228,7 +253,7 @@ impl Ledger {
 
     /// Makes drafts without asking anybody else: one for each producing thread.
     pub fn drafter(&self) -> Drafter {
-        Drafter::new(Arc::clone(&self.clock), self.body_bytes_max)
+        self.intake.drafter()
     }
 
     /// Queues a batch: all of it or nothing. The ticket resolves when the batch is durable and visible.
@@ -236,22 +261,8 @@ impl Ledger {
     /// # Errors
     /// `Busy` when the queue is full; `Invalid` for a batch that is empty or holds a record of the system; `Closed`;
     /// the reason why nothing is taken any more.
-    pub fn submit(&self, mut batch: Batch) -> Result<Ticket, Error> {
-        if batch.is_empty() {
-            return Err(Error::new(ErrorKind::Invalid, "a batch without records"));
-        }
-        // A draft can be made without this ledger's drafter, which refuses such a kind too.
-        if let Some(draft) = batch.drafts().iter().find(|draft| draft.entry().kind.is_system()) {
-            return Err(draft::reserved(&draft.entry().kind));
-        }
-        self.expect_working()?;
-        if batch.is_cut_off() {
-            return Err(Error::cut_off());
-        }
-        batch.hash_keys(self.shared.index.key());
-        let submitted = self.shared.queue.submit(batch);
-        // The failure may have come in between: it says more than that the queue is closed.
-        submitted.map_err(|error| self.shared.refusal().map_or(error, |refusal| refusal.error()))
+    pub fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
+        self.intake.submit(batch)
     }
 
     /// A stream for batches that are to be stored in a row or not at all from some batch on: see [`Batch::in_stream`].
@@ -261,13 +272,14 @@ impl Ledger {
 
     /// Resolves when there is room in the queue.
     pub fn ready(&self) -> Ready {
-        Ready(Arc::clone(&self.shared.queue))
+        self.intake.ready()
     }
 
     /// The durable records of this moment. Never blocks the writer.
     pub fn snapshot(&self) -> Snapshot {
-        let (published, notarized) = self.shared.standing();
-        Snapshot::of_open_ledger(Arc::clone(&self.storage), &published, &notarized, &self.lookups)
+        let (published, notarized) = self.intake.shared.standing();
+        let storage = Arc::clone(&self.intake.storage);
+        Snapshot::of_open_ledger(storage, &published, &notarized, &self.lookups)
     }
 
     /// Ends the segment and waits until it is sealed. `None` when no record is in it. In stepped mode somebody else has
@@ -276,14 +288,7 @@ impl Ledger {
     /// # Errors
     /// The reason why the ledger takes nothing any more.
     pub fn seal(&self) -> Result<Option<Seal>, Error> {
-        self.expect_working()?;
-        let published = self.shared.published();
-        let Some(active) = published.active.filter(|active| active.bytes > 0) else {
-            return Ok(None);
-        };
-        self.shared.queue.ask_to_seal();
-        self.shared.wait_until_sealed_to(published.chain.next_seq())?;
-        read_seal(self.storage.as_ref(), active.first).map(Some)
+        self.intake.seal()
     }
 
     /// A head over everything acknowledged until now: the bytes of `checkpoint`, or of `head`.
@@ -291,45 +296,29 @@ impl Ledger {
     /// # Errors
     /// The reason why the ledger takes nothing any more.
     pub fn checkpoint(&self) -> Result<Vec<u8>, Error> {
-        self.expect_working()?;
-        let size = self.shared.published().chain.next_seq();
-        let notarized = self.shared.wait_for_head(size)?;
-        if !notarized.head_file.is_empty() {
-            return Ok(notarized.head_file.to_vec());
-        }
-        // Nothing was signed since the open: the file in the directory is the newest.
-        let name = crate::recover::head_name(&self.genesis);
-        let file = self
-            .storage
-            .open(&name)
-            .and_then(|file| file.read_all(SEAL_BYTES_MAX));
-        file.map_err(|error| Error::io("the head cannot be read", error).in_file(name))
+        self.intake.checkpoint()
     }
 
     /// What it has done and where it stands.
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        self.intake.shared.stats()
     }
 
-    /// Takes nothing more, commits what waits, publishes a head over it, and lets the ledger go.
+    /// Answers those who are at the door, takes nothing more, commits what waits, publishes a head over it, and lets
+    /// the ledger go.
     ///
     /// # Errors
     /// The failure that has ended the ledger, if one has.
     pub fn close(self) -> Result<ChainHead, Error> {
         self.end();
-        self.expect_working()?;
-        Ok(self.shared.published().chain)
-    }
-
-    /// Gives the reason why nothing is taken any more, if there is one.
-    fn expect_working(&self) -> Result<(), Error> {
-        self.shared
-            .refusal()
-            .map_or(Ok(()), |refusal| Err(refusal.error()))
+        self.intake.expect_working()?;
+        Ok(self.intake.shared.published().chain)
     }
 
     fn end(&self) {
-        self.shared.queue.close();
+        // First: what came through the door whole is still stored.
+        drop(self.door.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.intake.shared.queue.close();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut threads) = threads {
             threads.join();

@@ -24,6 +24,7 @@ mod batch;
 pub mod clock;
 mod commit;
 mod create;
+pub mod door;
 mod draft;
 mod entropy;
 mod error;

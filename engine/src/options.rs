@@ -31,6 +31,9 @@ pub struct Options {
     pub queue_bytes_max: usize,
     /// Producers are refused when the file system has less room; 64 MiB.
     pub disk_free_min_bytes: u64,
+    /// Processes that may bring records, ask for a seal or a head at the same time, through a socket in the ledger's
+    /// directory: [`crate::door`]; 0, which makes no socket. For ledgers in a directory.
+    pub door_connections_max: usize,
     /// An operator's word that a tail which is not of the torn shape is one all the same: for file systems that show
     /// old bytes in sectors never written.
     pub accept_torn: bool,
@@ -59,6 +62,7 @@ impl Default for Options {
             queue_records_max: GROUP_RECORDS_MAX,
             queue_bytes_max: GROUP_BYTES_MAX,
             disk_free_min_bytes: 64 << 20,
+            door_connections_max: 0,
             accept_torn: false,
             accept_clock: None,
         }

@@ -14,6 +14,10 @@ pub const QUARANTINE_DIR: &str = "quarantine";
 /// The folders a ledger is made with.
 pub const DIRS: [&str; 2] = [SEGMENTS_DIR, QUARANTINE_DIR];
 
+/// The socket at which the holder of a ledger takes what other processes bring. It holds no bytes, and is there only
+/// while somebody listens or after he was killed.
+pub const DOOR: &str = "DOOR";
+
 /// A file of a ledger.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileName {

@@ -300,6 +300,7 @@ fn what_cannot_be_stored_is_said_before_anything_is() {
 fn a_file_for_receipts_or_rejects_that_cannot_be_made_leaves_none_behind() {
     let place = ledger();
     place.write("old", "");
+    append(&place, "-", "{}", 0);
     let before = place.listing();
     for (args, stderr) in [
         (

@@ -3,9 +3,12 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use ledgerstone_engine::keystore::FileKeys;
+use ledgerstone_engine::storage::disk::Disk;
+use ledgerstone_engine::{Ledger, NewEntry, Options};
 use ledgerstone_tests::cli::Place;
 use serde_json::Value;
 
@@ -171,16 +174,13 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
 #[test]
 fn another_process_is_named_or_waited_for() {
     let place = ledger();
-    let mut holder = place
-        .call(["append", "l", "-", "--kind", "entry", "--receipts", "-"])
-        .spawn();
-    let mut input = holder.stdin.take().unwrap();
-    input.write_all(b"{}\n").unwrap();
-    let mut receipt = String::new();
-    BufReader::new(holder.stdout.take().unwrap())
-        .read_line(&mut receipt)
-        .unwrap();
-    let pid = format!("\"pid\":{}", holder.id());
+    // A holder that lets nobody else in.
+    let dir = place.join("l");
+    let keys = Arc::new(FileKeys::beside(&dir).unwrap());
+    let (holder, _) = Ledger::open(Arc::new(Disk::new(dir)), keys, Options::default()).unwrap();
+    let draft = holder.draft(NewEntry::new("entry".parse().unwrap()), b"{}");
+    holder.submit(draft.unwrap().into()).unwrap().wait().unwrap();
+    let pid = format!("\"pid\":{}", std::process::id());
     for args in [
         "append l - --kind entry",
         "seal l",
@@ -206,8 +206,7 @@ fn another_process_is_named_or_waited_for() {
     let waiting = place
         .call(["append", "l", "-", "--kind", "entry", "--lock-wait", "60"])
         .spawn();
-    drop(input);
-    assert!(end_of(holder).0.success());
+    holder.close().unwrap();
     let mut waiting = waiting;
     waiting.stdin.take().unwrap().write_all(b"{\"b\":1}").unwrap();
     let (status, stderr) = end_of(waiting);

@@ -64,12 +64,14 @@ const SHIPPED: &[&str] = &["formats/src/", "engine/src/", "cli/src/"];
 
 const FILE_PLACES: &[&str] = &[
     "engine/src/storage/disk.rs",
+    "engine/src/storage/doorway.rs",
     "engine/src/keystore.rs",
     "cli/src/files.rs",
 ];
 /// The simulated disk has a module `fs` of its own.
 const FS_PLACES: &[&str] = &[
     "engine/src/storage/disk.rs",
+    "engine/src/storage/doorway.rs",
     "engine/src/keystore.rs",
     "cli/src/files.rs",
     "engine/src/storage/sim/mod.rs",

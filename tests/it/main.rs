@@ -20,6 +20,7 @@ mod cli_stop;
 mod cli_surface;
 mod corpora;
 mod damage;
+mod door;
 mod ed25519_vectors;
 mod engine;
 mod find;

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Checkpoint, config: &Config, output: &mut Output) -> Ou
     }
     let failed = |error| opening::in_directory(&args.dir, &error);
     let stop = super::watch_signals()?;
-    let ledger = opening::open(&args.dir, config, &stop, output)?;
+    let ledger = opening::reach(&args.dir, config, &stop, output)?;
     let head = ledger.checkpoint().map_err(failed)?;
     ledger.close().map_err(failed)?;
     let text = String::from_utf8_lossy(&head);

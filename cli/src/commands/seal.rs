@@ -13,7 +13,7 @@ use crate::output::Output;
 pub(crate) fn run(args: &Seal, config: &Config, output: &mut Output) -> Outcome<Exit> {
     let failed = |error| opening::in_directory(&args.dir, &error);
     let stop = super::watch_signals()?;
-    let ledger = opening::open(&args.dir, config, &stop, output)?;
+    let ledger = opening::reach(&args.dir, config, &stop, output)?;
     let seal = ledger.seal().map_err(failed)?;
     ledger.close().map_err(failed)?;
     match seal {

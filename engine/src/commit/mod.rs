@@ -2,6 +2,7 @@
 //! written.
 
 mod admit;
+pub(crate) mod intake;
 mod judge;
 pub(crate) mod notary;
 pub(crate) mod numbers;

@@ -74,6 +74,24 @@ impl Committed {
     }
 }
 
+/// What a ticket's owner gets.
+#[derive(Debug)]
+enum Answer {
+    /// From the writer of this process.
+    Committed(Committed),
+    /// From another process.
+    Receipts(Vec<Receipt>),
+}
+
+impl Answer {
+    fn receipts(self) -> Vec<Receipt> {
+        match self {
+            Self::Committed(committed) => committed.receipts(),
+            Self::Receipts(receipts) => receipts,
+        }
+    }
+}
+
 /// Where one answer is left for one waiter.
 #[derive(Debug)]
 struct Slot(Mutex<State>);
@@ -81,7 +99,7 @@ struct Slot(Mutex<State>);
 #[derive(Debug)]
 enum State {
     Waiting(Waiter),
-    Answered(Result<Committed, Error>),
+    Answered(Result<Answer, Error>),
     Taken,
 }
 
@@ -98,7 +116,7 @@ impl Slot {
     }
 
     /// Leaves the answer and wakes whoever waits for it.
-    fn answer(&self, answer: Result<Committed, Error>) {
+    fn answer(&self, answer: Result<Answer, Error>) {
         let before = std::mem::replace(&mut *self.state(), State::Answered(answer));
         match before {
             State::Waiting(Waiter::Task(waker)) => waker.wake(),
@@ -108,7 +126,7 @@ impl Slot {
     }
 
     /// Takes the answer, or leaves word whom to wake.
-    fn take_or(&self, waiter: impl FnOnce() -> Waiter) -> Option<Result<Committed, Error>> {
+    fn take_or(&self, waiter: impl FnOnce() -> Waiter) -> Option<Result<Answer, Error>> {
         let mut state = self.state();
         if let State::Waiting(place) = &mut *state {
             *place = waiter();
@@ -137,7 +155,14 @@ pub(crate) struct Reply(Option<Arc<Slot>>);
 impl Reply {
     pub(crate) fn answer(mut self, answer: Result<Committed, Error>) {
         if let Some(slot) = self.0.take() {
-            slot.answer(answer);
+            slot.answer(answer.map(Answer::Committed));
+        }
+    }
+
+    /// The answer of the process that holds the ledger.
+    pub(crate) fn pass_on(mut self, answer: Result<Vec<Receipt>, Error>) {
+        if let Some(slot) = self.0.take() {
+            slot.answer(answer.map(Answer::Receipts));
         }
     }
 }
@@ -166,7 +191,7 @@ impl Ticket {
     pub fn wait(self) -> Result<Vec<Receipt>, Error> {
         loop {
             if let Some(answer) = self.0.take_or(|| Waiter::Thread(thread::current())) {
-                return answer.map(Committed::receipts);
+                return answer.map(Answer::receipts);
             }
             thread::park();
         }
@@ -178,7 +203,7 @@ impl Future for Ticket {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.0.take_or(|| Waiter::Task(context.waker().clone())) {
-            Some(answer) => Poll::Ready(answer.map(Committed::receipts)),
+            Some(answer) => Poll::Ready(answer.map(Answer::receipts)),
             None => Poll::Pending,
         }
     }

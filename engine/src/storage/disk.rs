@@ -10,14 +10,17 @@
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ledgerstone_formats::names::{DIRS, FileName, TEMP_SUFFIX};
+use ledgerstone_formats::names::{DIRS, DOOR, FileName, TEMP_SUFFIX};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with, statvfs};
 use rustix::io::Errno;
 
+use super::doorway::reach;
 use super::files::{Entry, Files, Handle};
-use super::{FileError, Lock, Mapped};
+use super::{Doorway, FileError, Lock, Mapped};
 
 /// How often a lock that only askers hold is tried again: each holds it for microseconds.
 const LOCK_TRIES_MAX: u32 = 10_000;
@@ -53,9 +56,19 @@ impl Disk {
 
 /// The lock is an `flock` of the ledger's directory itself: a LOCK file can be removed and made again while it is held.
 #[derive(Debug)]
-struct DirectoryLock(File);
+struct DirectoryLock {
+    directory: Arc<File>,
+    disk: Disk,
+}
 
 impl Disk {
+    /// Connects to the socket at which the holder takes what others bring.
+    pub(crate) fn reach_door(&self) -> io::Result<UnixStream> {
+        open_directory(&self.root)
+            .and_then(|directory| reach(&directory))
+            .map_err(|e| FileError::wrap("reach", self.root.join(DOOR).display().to_string(), e))
+    }
+
     /// Makes `LOCK` anew: whatever stood there, a link perhaps, is not written through.
     fn tell_holder(&self, holder: &str) -> io::Result<()> {
         let path = self.root.join(FileName::Lock.to_string());
@@ -84,13 +97,20 @@ impl Disk {
     }
 }
 
-impl Lock for DirectoryLock {}
+impl Lock for DirectoryLock {
+    fn open_door(&self, holder: &str) -> io::Result<Doorway> {
+        let path = self.disk.root.join(DOOR).display().to_string();
+        let doorway = Doorway::make(&self.directory).map_err(|e| FileError::wrap("make", path, e))?;
+        self.disk.tell_holder(holder)?;
+        Ok(doorway)
+    }
+}
 
 impl Drop for DirectoryLock {
     /// A child that was forked and has not yet called `exec` shares the open directory: closing it here would not be
     /// enough. Where unlocking fails the file is closed next, which unlocks too.
     fn drop(&mut self) {
-        let _closed_next = self.0.unlock();
+        let _closed_next = self.directory.unlock();
     }
 }
 
@@ -106,7 +126,10 @@ impl Files for Disk {
         for _ in 0..LOCK_TRIES_MAX {
             match directory.try_lock() {
                 Ok(()) => {
-                    let lock = DirectoryLock(directory);
+                    let lock = DirectoryLock {
+                        directory: Arc::new(directory),
+                        disk: self.clone(),
+                    };
                     self.tell_holder(holder)?;
                     return Ok(Some(Box::new(lock)));
                 }

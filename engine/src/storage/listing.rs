@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use ledgerstone_formats::names::{DIRS, FileName};
+use ledgerstone_formats::names::{DIRS, DOOR, FileName};
 
 use super::files::{Entry, Files};
 use super::{FileError, Listing, UNKNOWN_NAMES_MAX};
@@ -56,6 +56,7 @@ impl Collected {
                 self.files.push((name, len));
             }
             (None, Entry::File { .. } | Entry::Other) if FileName::is_temp(&path) => {}
+            (None, Entry::Other) if path == DOOR => {}
             (_, Entry::Directory) => self.add_unknown(format!("{path}/")),
             _ => self.add_unknown(path),
         }

@@ -10,6 +10,7 @@ use std::io;
 use ledgerstone_formats::names::{FileName, QuarantineName};
 
 pub mod disk;
+mod doorway;
 pub(crate) mod durable;
 mod error;
 pub(crate) mod files;
@@ -19,6 +20,7 @@ pub mod mem;
 pub(crate) mod open_file;
 pub mod sim;
 
+pub use doorway::Doorway;
 pub use error::FileError;
 pub use mapped::Mapped;
 
@@ -109,7 +111,17 @@ pub trait Storage: fmt::Debug + Send + Sync {
 }
 
 /// The ledger is this process's own until it is dropped.
-pub trait Lock: fmt::Debug + Send + Sync {}
+pub trait Lock: fmt::Debug + Send + Sync {
+    /// Makes the socket at which others can bring their records; from then on they are told `holder`, which names it.
+    /// For ledgers in a directory.
+    ///
+    /// # Errors
+    /// `Unsupported` for all others; `AlreadyExists` where something that is no socket has its name.
+    fn open_door(&self, _holder: &str) -> io::Result<Doorway> {
+        let text = "the ledger is in no directory where a socket could be";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+}
 
 /// A file that is read at any offset.
 pub trait ReadAt: fmt::Debug + Send + Sync {

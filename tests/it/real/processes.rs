@@ -2,7 +2,11 @@
 //! meanwhile has a ledger.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use ledgerstone_engine::keystore::FileKeys;
+use ledgerstone_engine::storage::disk::Disk;
+use ledgerstone_engine::{Ledger, NewEntry, Options};
 use ledgerstone_tests::cli::Output;
 
 use super::*;
@@ -55,37 +59,41 @@ fn writers_that_wait_for_each_other_store_everything_once() {
     );
 }
 
+/// Holds the ledger in this process, and lets nobody else in.
+fn open(place: &Place) -> Ledger {
+    let dir = place.join("l");
+    let keys = Arc::new(FileKeys::beside(&dir).unwrap());
+    let (ledger, recovered) = Ledger::open(Arc::new(Disk::new(dir)), keys, Options::default()).unwrap();
+    assert!(recovered.read_only.is_none(), "{recovered:?}");
+    ledger
+}
+
+fn store(ledger: &Ledger, body: &[u8]) {
+    let entry = NewEntry::new("entry".parse().unwrap());
+    let draft = ledger.draft(entry, body).unwrap();
+    ledger.submit(draft.into()).unwrap().wait().unwrap();
+}
+
 #[test]
 fn a_lock_file_that_is_removed_or_rewritten_lets_nobody_in() {
     let place = Place::new();
     place.run("init l --quiet");
-    let mut holder = place
-        .call(["append", "l", "-", "--kind", "entry", "--receipts", "-"])
-        .spawn();
-    let mut input = holder.stdin.take().unwrap();
-    let mut output = BufReader::new(holder.stdout.take().unwrap());
-    let mut store = |line: &str| {
-        let mut receipt = String::new();
-        input.write_all(line.as_bytes()).unwrap();
-        output.read_line(&mut receipt).unwrap();
-        assert!(receipt.contains("\"seq\""), "{receipt}");
-    };
-    store("{\"n\":1}\n");
+    let holder = open(&place);
+    store(&holder, b"{\"n\":1}");
     let refused = || {
         place
             .call("append l - --kind entry".split(' '))
             .stdin("{}")
             .ends_with(5)
     };
-    let pid = format!("\"pid\":{}", holder.id());
+    let pid = format!("\"pid\":{}", std::process::id());
     assert!(refused().stderr.contains(&pid));
     fs::remove_file(place.join("l/LOCK")).unwrap();
     refused();
     place.write("l/LOCK", "{\"pid\":1}");
     refused();
-    store("{\"n\":2}\n");
-    drop(input);
-    assert!(holder.wait().unwrap().success());
+    store(&holder, b"{\"n\":2}");
+    holder.close().unwrap();
     assert_eq!(
         place.run("scan l --kind entry --body").text(),
         "{\"n\":1}\n{\"n\":2}\n"

@@ -11,6 +11,8 @@ pub mod clock;
 mod commit;
 #[path = "../../../engine/src/create.rs"]
 mod create;
+#[path = "../../../engine/src/door/mod.rs"]
+pub mod door;
 #[path = "../../../engine/src/draft.rs"]
 mod draft;
 #[path = "../../../engine/src/entropy.rs"]

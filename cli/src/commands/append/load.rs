@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::sync::mpsc::Receiver;
 
-use ledgerstone_engine::{Batch, Ledger, Stream};
+use ledgerstone_engine::Batch;
 use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::ids::{IdempotencyKey, Tenant};
 use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
@@ -13,6 +13,7 @@ use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 use super::feed::Event;
 use super::prepare::{BadLine, Prepared};
 use super::record::{Item, Place, Recorder, Tally};
+use super::target::Target;
 use crate::args::Append;
 use crate::exit::Exit;
 use crate::failure::Problem;
@@ -56,10 +57,9 @@ impl End {
 }
 
 /// A load under way.
-pub(crate) struct Load<'a> {
-    /// None for a dry run. All batches are of one stream: what is stored is always the beginning of the input, so that
-    /// the load can go on behind it.
-    target: Option<(&'a Ledger, Stream)>,
+pub(crate) struct Load<'a, 'b> {
+    /// None for a dry run.
+    target: Option<&'a mut Target<'b>>,
     recorder: Recorder,
     passes_over_bad: bool,
     /// The whole input is one batch.
@@ -72,12 +72,12 @@ pub(crate) struct Load<'a> {
     kept_bytes: usize,
 }
 
-impl<'a> Load<'a> {
+impl<'a, 'b> Load<'a, 'b> {
     /// A load that has sent nothing.
-    pub(crate) fn new(ledger: Option<&'a Ledger>, recorder: Recorder, args: &Append) -> Self {
+    pub(crate) fn new(target: Option<&'a mut Target<'b>>, recorder: Recorder, args: &Append) -> Self {
         let passes_over_bad = args.rejects.is_some();
         Self {
-            target: ledger.map(|ledger| (ledger, ledger.stream())),
+            target,
             recorder,
             passes_over_bad,
             atomic: args.atomic,
@@ -214,16 +214,11 @@ impl<'a> Load<'a> {
         let mut item = mem::take(&mut self.item);
         let batch = mem::take(&mut self.batch);
         self.keys.clear();
-        if let Some((ledger, stream)) = &self.target
+        if let Some(target) = &mut self.target
             && !batch.is_empty()
         {
-            // Never refused because the queue is full: what waits is bounded by the memory for input, see `open`, and
-            // so no copy of the batch has to be kept to submit it again.
-            item.ticket = Some(
-                ledger
-                    .submit(batch.in_stream(stream))
-                    .map_err(|error| End::Refused(Problem::from(&error)))?,
-            );
+            // Never refused because the queue is full: what waits is bounded by the memory for input, see `for_a_load`.
+            item.ticket = Some(target.submit(&batch).map_err(End::Refused)?);
         }
         if self.recorder.send(item) {
             Ok(())
@@ -250,9 +245,10 @@ mod tests {
     use ledgerstone_engine::clock::SystemClock;
     use ledgerstone_engine::keystore::MemKeys;
     use ledgerstone_engine::storage::mem::Mem;
-    use ledgerstone_engine::{LedgerIdentity, NewEntry, Options, Writer};
+    use ledgerstone_engine::{Ledger, LedgerIdentity, NewEntry, Options, Reader, Writer};
 
     use super::*;
+    use crate::access::Access;
     use crate::commands::append::record::Journals;
     use crate::input::Budget;
     use crate::output::{Loudness, Output};
@@ -310,8 +306,11 @@ mod tests {
         else {
             panic!("append was typed");
         };
-        let mut load = Load::new(Some(&ledger), recorder(), &args);
-        load.take(0, line(&ledger, 1)).unwrap();
+        let lines = [1, 2, 3].map(|number| line(&ledger, number));
+        let mut target = Target::new(Access::Own(ledger), None);
+        let mut load = Load::new(Some(&mut target), recorder(), &args);
+        let [first, second, third] = lines;
+        load.take(0, first).unwrap();
         writer.step();
         // Whoever waits for the tickets is kept busy, so that the load hears of nothing.
         let mut held_up = Batch::new();
@@ -324,15 +323,16 @@ mod tests {
         assert!(load.recorder.send(item));
 
         storage.set_free_bytes(0);
-        load.take(0, line(&ledger, 2)).unwrap();
+        load.take(0, second).unwrap();
         writer.step();
         storage.set_free_bytes(1 << 40);
-        let end = load.take(0, line(&ledger, 3)).unwrap_err();
+        let end = load.take(0, third).unwrap_err();
         assert!(matches!(end, End::Refused(_)), "{end:?}");
         writer.step();
         others_writer.step();
         let tally = load.finish();
-        assert_eq!(ledger.snapshot().size(), 2, "the genesis record and line 1");
+        let stored = Reader::open(storage).unwrap().snapshot().unwrap().size();
+        assert_eq!(stored, 2, "the genesis record and line 1");
         assert_eq!(tally.through, Some(Place { source: 0, line: 1 }));
         assert_eq!(tally.failure.map(|problem| problem.exit), Some(Exit::Unavailable));
     }

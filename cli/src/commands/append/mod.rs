@@ -9,12 +9,12 @@ mod prepare;
 mod record;
 mod resume;
 mod summary;
+mod target;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{self, Path};
 
-use ledgerstone_engine::Ledger;
 use ledgerstone_formats::json::Checker;
 use ledgerstone_formats::limits::BODY_BYTES_MAX;
 
@@ -23,6 +23,7 @@ use self::load::Load;
 use self::prepare::{Maker, Rules};
 use self::record::{Journals, Recorder};
 use self::summary::Summary;
+use self::target::{Reach, Target};
 use crate::args::Append;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -32,10 +33,11 @@ use crate::input::{self, Limits, Source};
 use crate::opening;
 use crate::output::{Journal, Output};
 use crate::progress::Progress;
-use crate::signals::Stop;
 
 /// A block with this many bytes is a batch, however few its lines are.
 const BATCH_BYTES: usize = 4 << 20;
+/// Processes that may bring records at the same time while this one reads standard input.
+const DOOR_CONNECTIONS_MAX: usize = 8;
 
 /// Runs the command. `typed` is what was typed after the program's name.
 pub(crate) fn run(args: &Append, config: &Config, typed: &[OsString], output: &mut Output) -> Outcome<Exit> {
@@ -45,7 +47,16 @@ pub(crate) fn run(args: &Append, config: &Config, typed: &[OsString], output: &m
     }
     let (sources, bytes_total) = input::resolve(&args.files)?;
     let stop = super::watch_signals()?;
-    let ledger = open(args, config, &stop, output)?;
+    let serves = sources.iter().any(|source| matches!(source, Source::Standard));
+    let config = &for_a_load(config, serves);
+    let reach = || opening::reach(&args.dir, config, &stop, output);
+    let mut target = if args.dry_run {
+        opening::identity(&args.dir)?;
+        None
+    } else {
+        let again = (!config.lock_wait.is_zero()).then_some(&reach as Reach<'_>);
+        Some(Target::new(reach()?, again))
+    };
     let journals = journals(args, &sources)?;
     let feed = Feed::new();
     let (wake, wake_too) = (feed.sender.clone(), feed.sender.clone());
@@ -55,20 +66,23 @@ pub(crate) fn run(args: &Append, config: &Config, typed: &[OsString], output: &m
     let recorder = Recorder::start(journals, progress, move || drop(wake_too.try_send(Event::Wake)))
         .map_err(|error| failed("start a thread", &error))?;
     let line_bytes = config.options.body_bytes_max.min(BODY_BYTES_MAX);
+    let line_bytes = target
+        .as_ref()
+        .map_or(line_bytes, |target| target.body_bytes_max(line_bytes));
     feed.start(
         sources.clone(),
         limits(args, line_bytes),
         rules(args, line_bytes),
-        makers(ledger.as_ref(), line_bytes),
+        makers(target.as_ref(), line_bytes),
     )
     .map_err(|error| failed("start a thread", &error))?;
 
-    let mut load = Load::new(ledger.as_ref(), recorder, args);
+    let mut load = Load::new(target.as_mut(), recorder, args);
     let end = load.run(&feed.events, &stop);
     drop(feed);
     let mut tally = load.finish();
-    if let Err(error) = ledger.map(Ledger::close).transpose() {
-        tally.failure.get_or_insert(Problem::from(&error));
+    if let Err(problem) = target.map(Target::close).transpose() {
+        tally.failure.get_or_insert(problem);
     }
     Summary {
         args,
@@ -78,25 +92,14 @@ pub(crate) fn run(args: &Append, config: &Config, typed: &[OsString], output: &m
     .conclude(end, tally, output)
 }
 
-fn open(args: &Append, config: &Config, stop: &Stop, output: &Output) -> Outcome<Option<Ledger>> {
-    if args.dry_run {
-        opening::identity(&args.dir)?;
-        return Ok(None);
-    }
-    let mut options = config.options.clone();
+/// The settings of a load. One from standard input may take long, and lets others in meanwhile.
+fn for_a_load(config: &Config, serves: bool) -> Config {
+    let mut config = config.clone();
     // What is on its way is bounded here, by the bytes of input in memory: the engine never has to refuse a batch.
-    options.queue_records_max = usize::MAX / 2;
-    options.queue_bytes_max = usize::MAX / 2;
-    opening::open(
-        &args.dir,
-        &Config {
-            options,
-            ..config.clone()
-        },
-        stop,
-        output,
-    )
-    .map(Some)
+    config.options.queue_records_max = usize::MAX / 2;
+    config.options.queue_bytes_max = usize::MAX / 2;
+    config.options.door_connections_max = if serves { DOOR_CONNECTIONS_MAX } else { 0 };
+    config
 }
 
 fn journals(args: &Append, sources: &[Source]) -> Outcome<Journals> {
@@ -162,10 +165,10 @@ fn rules(args: &Append, line_bytes_max: usize) -> Rules {
 }
 
 /// One maker for each core.
-fn makers(ledger: Option<&Ledger>, body_bytes_max: usize) -> Vec<Maker> {
+fn makers(target: Option<&Target<'_>>, body_bytes_max: usize) -> Vec<Maker> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let maker = || match ledger {
-        Some(ledger) => Maker::Ledger(ledger.drafter()),
+    let maker = || match target {
+        Some(target) => Maker::Ledger(target.drafter()),
         None => Maker::Dry {
             checker: Box::new(Checker::new()),
             body_bytes_max,
