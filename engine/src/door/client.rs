@@ -1,7 +1,7 @@
 //! The side of the door that knocks.
 
 use std::collections::VecDeque;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ledgerstone_formats::segment::Seal;
 
 use super::answer::{Answer, Welcome};
 use super::request::{encode_batch, encode_checkpoint, encode_seal};
-use super::wire::{GREETING, read_frame};
+use super::wire::{GREETING, Malformed, read_frame};
 use crate::batch::{Batch, Stream};
 use crate::clock::SystemClock;
 use crate::commit::intake::check;
@@ -187,32 +187,37 @@ impl Drop for Door {
 }
 
 /// Says who is there, and hears who answers.
-fn greet(mut stream: &UnixStream) -> Result<Welcome, Error> {
-    let mut heard = || {
-        stream.set_read_timeout(Some(GREETING_WAIT))?;
-        stream.write_all(&GREETING)?;
-        let mut greeting = GREETING;
-        stream.read_exact(&mut greeting)?;
-        if greeting != GREETING {
-            let text = format!("it speaks `{}`", greeting.trim_ascii_end().escape_ascii());
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
-        }
-        let mut length = [0; 4];
-        stream.read_exact(&mut length)?;
-        let frame = read_frame(&mut stream, length)?;
-        stream.set_read_timeout(None)?;
-        Ok(frame)
-    };
-    let frame = heard().map_err(Error::from_door)?;
+fn greet(stream: &UnixStream) -> Result<Welcome, Error> {
+    let frame = heard(stream).map_err(Error::from_door)?;
     match Answer::decode(&frame) {
         Ok(Answer::Welcome(welcome)) => Ok(welcome),
         Ok(Answer::Refused(error)) => Err(error),
-        _ => Err(ended()),
+        _ => Err(Error::new(ErrorKind::Held, Malformed.to_string())),
     }
 }
 
+/// The frame after the greetings.
+fn heard(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(GREETING_WAIT))?;
+    let mut greeting = GREETING;
+    stream.read_exact(&mut greeting)?;
+    if greeting != GREETING {
+        let text = format!("it speaks `{}`", greeting.trim_ascii_end().escape_ascii());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    // Whoever is sent away finds nobody to greet, and the reason to read.
+    let greeted = stream.write_all(&GREETING);
+    let mut length = [0; 4];
+    let frame = stream
+        .read_exact(&mut length)
+        .and_then(|()| read_frame(&mut stream, length));
+    let frame = frame.map_err(|error| greeted.err().unwrap_or(error))?;
+    stream.set_read_timeout(None)?;
+    Ok(frame)
+}
+
 impl Error {
-    fn from_door(error: std::io::Error) -> Self {
+    fn from_door(error: io::Error) -> Self {
         Self::io("it does not answer", error)
     }
 }

@@ -100,8 +100,8 @@ fn pretend(
     thread::scope(|scope| {
         scope.spawn(|| {
             let (mut stream, _) = pretender.listener.accept().unwrap();
-            stream.read_exact(&mut [0; 8]).unwrap();
             stream.write_all(GREETING).unwrap();
+            stream.read_exact(&mut [0; 8]).unwrap();
             let members = [text(id.as_bytes()), 1_000_u64.to_le_bytes().to_vec()].concat();
             welcome(&stream);
             stream.write_all(&frame(0, &members)).unwrap();
