@@ -41,6 +41,15 @@ pub fn write_and_sync<'a>(path: &Path, groups: impl IntoIterator<Item = &'a [u8]
     Ok(whole.elapsed())
 }
 
+/// Hashes each line of a file by itself, on one core.
+pub fn hash_lines(lines: &[u8]) -> Duration {
+    let whole = Stopwatch::start();
+    for line in ledgerstone_formats::line::lines(lines) {
+        std::hint::black_box(Sha256::digest(line));
+    }
+    whole.elapsed()
+}
+
 /// Messages that one core hashes in a second with SHA-256, each by itself.
 pub fn sha256_rate<'a>(messages: impl ExactSizeIterator<Item = &'a [u8]>) -> f64 {
     let count = u64::try_from(messages.len()).expect("a length fits in 64 bits");

@@ -57,6 +57,29 @@ impl CpuTime {
     }
 }
 
+/// Ticks of the kernel a second, as programs are shown them.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// Processor time of all threads of this process so far, in seconds.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn own_cpu_seconds() -> io::Result<f64> {
+    Ok(CpuTime::now()?.own as f64 / TICKS_A_SECOND)
+}
+
+/// Memory of this process that is no file's, in MiB.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn own_memory_mebibytes() -> io::Result<f64> {
+    let status = read("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kibibytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<f64>().ok());
+    let unknown = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/status is of another form");
+    Ok(kibibytes.ok_or_else(unknown)? / 1024.0)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "counters of the kernel are read from /proc"

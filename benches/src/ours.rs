@@ -1,8 +1,10 @@
 //! The workloads, through Ledgerstone, as a careful program would: drafts are made on the callers' threads.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use ledgerstone_engine::keystore::FileKeys;
@@ -33,10 +35,17 @@ const BATCHES_WAITING: usize = 3;
 /// The ledger's.
 pub fn one_writer(dir: &Path, entries: &[Entry]) -> Result<Run, Error> {
     let ledger = create(dir)?;
+    let whole = Stopwatch::start();
+    let each = write_one_by_one(&ledger, entries)?;
+    let run = Run::new(each, whole.elapsed());
+    ledger.close()?;
+    Ok(run)
+}
+
+fn write_one_by_one(ledger: &Ledger, entries: &[Entry]) -> Result<Vec<Duration>, Error> {
     let mut drafter = ledger.drafter();
     let kind = Kind::new(KIND)?;
     let mut each = Vec::with_capacity(entries.len());
-    let whole = Stopwatch::start();
     for entry in entries {
         let one = Stopwatch::start();
         let mut members = NewEntry::new(kind.clone());
@@ -47,6 +56,27 @@ pub fn one_writer(dir: &Path, entries: &[Entry]) -> Result<Run, Error> {
         ledger.submit(Batch::from(draft))?.wait()?;
         each.push(one.elapsed());
     }
+    Ok(each)
+}
+
+/// Several writers, one entry at a time each, every one durable before its next.
+///
+/// # Errors
+/// The ledger's.
+pub fn many_writers(dir: &Path, entries: &[Entry], writers: usize) -> Result<Run, Error> {
+    let ledger = create(dir)?;
+    let whole = Stopwatch::start();
+    let each = thread::scope(|scope| {
+        let clients: Vec<_> = entries
+            .chunks(entries.len().div_ceil(writers))
+            .map(|entries| scope.spawn(|| write_one_by_one(&ledger, entries)))
+            .collect();
+        let mut each = Vec::with_capacity(entries.len());
+        for client in clients {
+            each.extend(client.join().map_err(|_| Error::Stopped)??);
+        }
+        Ok::<_, Error>(each)
+    })?;
     let run = Run::new(each, whole.elapsed());
     ledger.close()?;
     Ok(run)
@@ -60,6 +90,57 @@ pub fn one_writer(dir: &Path, entries: &[Entry]) -> Result<Run, Error> {
 pub fn load(dir: &Path, bodies: &Path, batch: usize, threads: usize) -> Result<Duration, Error> {
     let ledger = create(dir)?;
     let whole = Stopwatch::start();
+    append_file(&ledger, bodies, batch, threads)?;
+    ledger.seal()?;
+    ledger.close()?;
+    Ok(whole.elapsed())
+}
+
+/// The same, but for the last segment, which is left open. `live` is called with `dir` before the ledger is closed.
+/// Gives the open segment's path in the ledger.
+///
+/// # Errors
+/// The ledger's, and those of files.
+pub fn load_unsealed(
+    dir: &Path,
+    bodies: &Path,
+    batch: usize,
+    threads: usize,
+    live: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<String, Error> {
+    let ledger = create(dir)?;
+    append_file(&ledger, bodies, batch, threads)?;
+    ledger.checkpoint()?;
+    live(dir)?;
+    let last = ledger.snapshot().segments().last().map_or(0, |info| info.first);
+    ledger.close()?;
+    Ok(FileName::Segment(last).to_string())
+}
+
+/// The time until a ledger is open.
+///
+/// # Errors
+/// The ledger's.
+pub fn time_open(dir: &Path) -> Result<Duration, Error> {
+    let whole = Stopwatch::start();
+    let ledger = open(dir)?;
+    let time = whole.elapsed();
+    ledger.close()?;
+    Ok(time)
+}
+
+/// Opens a ledger that was made here.
+///
+/// # Errors
+/// The ledger's, and why it can only be read.
+pub fn open(dir: &Path) -> Result<Ledger, Error> {
+    let place = dir.join("ledger");
+    let keys = FileKeys::beside(&place)?;
+    let (ledger, recovered) = Ledger::open(Arc::new(Disk::new(place)), Arc::new(keys), Options::default())?;
+    recovered.read_only.map_or(Ok(ledger), |error| Err(error.into()))
+}
+
+fn append_file(ledger: &Ledger, bodies: &Path, batch: usize, threads: usize) -> Result<(), Error> {
     let mut waiting = VecDeque::with_capacity(BATCHES_WAITING);
     let parser = || {
         let mut parser = Parser::new(ledger.drafter());
@@ -75,9 +156,7 @@ pub fn load(dir: &Path, bodies: &Path, batch: usize, threads: usize) -> Result<D
     for ticket in waiting {
         ticket.wait()?;
     }
-    ledger.seal()?;
-    ledger.close()?;
-    Ok(whole.elapsed())
+    Ok(())
 }
 
 /// From lines of an input to a batch, as `append --kind --id-at --tenant-at --corr-at` does.
@@ -126,6 +205,14 @@ fn text<'a>(pointer: &Pointer, body: &'a [u8]) -> Option<std::borrow::Cow<'a, st
 }
 
 fn create(dir: &Path) -> Result<Ledger, Error> {
+    create_with(dir, Options::default())
+}
+
+/// Makes a ledger.
+///
+/// # Errors
+/// The ledger's.
+pub fn create_with(dir: &Path, options: Options) -> Result<Ledger, Error> {
     let place = dir.join("ledger");
     let keys = FileKeys::beside(&place)?;
     let identity = LedgerIdentity {
@@ -136,7 +223,7 @@ fn create(dir: &Path) -> Result<Ledger, Error> {
         Arc::new(Disk::new(place)),
         Arc::new(keys),
         &identity,
-        Options::default(),
+        options,
     )?)
 }
 

@@ -7,6 +7,8 @@ use crate::table::{Bar, Row, Unit};
 pub const SQLITE_ONE_WRITER: f64 = 2_816.0;
 /// SQLite, entries a second with 64 writers and group commit.
 pub const SQLITE_WRITERS_64: f64 = 7_200.0;
+/// The null engine, lines a second with 64 writers.
+pub const NULL_WRITERS_64: f64 = 96_650.0;
 /// SQLite, entries a second in transactions of 10,000.
 pub const SQLITE_BATCHES: f64 = 42_000.0;
 /// Appends of one line a second, each synced.

@@ -15,6 +15,8 @@ pub struct Setting {
     pub rounds: usize,
     /// Of the entries.
     pub seed: u64,
+    /// How far a ledger is to grow, where the usual is not wanted.
+    pub records: Option<u64>,
 }
 
 impl Setting {
@@ -63,6 +65,7 @@ mod tests {
             quick: true,
             rounds: 3,
             seed: 1,
+            records: None,
         };
         let order = RefCell::new(String::new());
         let run = |name: char| {

@@ -11,6 +11,10 @@ pub enum Unit {
     PerSecond,
     /// Microseconds.
     Micros,
+    /// Milliseconds.
+    Millis,
+    /// MiB.
+    Mebibytes,
 }
 
 /// Which side of the bar is good.
@@ -135,7 +139,10 @@ pub fn markdown(rows: &[Row]) -> String {
 fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond => format!("{} /s", thousands(value)),
+        Unit::Micros if value < 100.0 => format!("{value:.1} µs"),
         Unit::Micros => format!("{} µs", thousands(value)),
+        Unit::Millis => format!("{value:.1} ms"),
+        Unit::Mebibytes => format!("{} MiB", thousands(value)),
     }
 }
 

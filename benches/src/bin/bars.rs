@@ -10,20 +10,25 @@ use ledgerstone_benches::machine::{Machine, is_in_memory};
 use ledgerstone_benches::neighbours::CpuTime;
 use ledgerstone_benches::rounds::Setting;
 use ledgerstone_benches::table::{self, Row};
-use ledgerstone_benches::{base, p2, p3};
+use ledgerstone_benches::{base, p1, p2, p3, p5, p6, p7};
 
 const USAGE: &str = "\
-usage: bars [--quick] [--rounds N] [--dir DIR] [--seed N] [NAME…]
+usage: bars [--quick] [--rounds N] [--dir DIR] [--seed N] [--records N] [NAME…]
 
 names:  base   SQLite and the bare loops by themselves: is the machine in order?
+        P1     64, 16 and 1 writers, one record at a time each
         P2     one writer, one record at a time
         P3     a file of JSON lines into a sealed ledger
+        P5     lookups among a million records
+        P6     opening after a close, and after a kill
+        P7     growth: what an append and a lookup cost later
 without a name: all of them
 
   --quick     fewer entries: to see that it works, not to quote
   --rounds N  how often each contender runs (default 5; quick 3)
   --dir DIR   where files are made, on a real disk (default: the target directory)
-  --seed N    of the entries (default 1)";
+  --seed N    of the entries (default 1)
+  --records N how far P7 grows a ledger (default 1,000,000)";
 
 fn main() -> ExitCode {
     match Arguments::parse(env::args().skip(1)) {
@@ -47,10 +52,14 @@ struct Bar {
     measure: fn(&Setting) -> Result<Vec<Row>, Error>,
 }
 
-const BARS: [Bar; 3] = [
+const BARS: [Bar; 7] = [
     Bar {
         name: "base",
         measure: base::run,
+    },
+    Bar {
+        name: "P1",
+        measure: p1::run,
     },
     Bar {
         name: "P2",
@@ -60,6 +69,18 @@ const BARS: [Bar; 3] = [
         name: "P3",
         measure: p3::run,
     },
+    Bar {
+        name: "P5",
+        measure: p5::run,
+    },
+    Bar {
+        name: "P6",
+        measure: p6::run,
+    },
+    Bar {
+        name: "P7",
+        measure: p7::run,
+    },
 ];
 
 struct Arguments {
@@ -67,6 +88,7 @@ struct Arguments {
     rounds: Option<usize>,
     dir: Option<PathBuf>,
     seed: u64,
+    records: Option<u64>,
     names: Vec<String>,
 }
 
@@ -77,6 +99,7 @@ impl Arguments {
             rounds: None,
             dir: None,
             seed: 1,
+            records: None,
             names: Vec::new(),
         };
         while let Some(word) = words.next() {
@@ -86,6 +109,7 @@ impl Arguments {
                 "--rounds" => arguments.rounds = Some(number(&word, &value()?)?),
                 "--dir" => arguments.dir = Some(value()?.into()),
                 "--seed" => arguments.seed = number(&word, &value()?)?,
+                "--records" => arguments.records = Some(number(&word, &value()?)?),
                 name if BARS.iter().any(|bar| bar.name == name) => arguments.names.push(word),
                 _ => return Err(format!("unknown argument {word}")),
             }
@@ -130,6 +154,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             quick: arguments.quick,
             rounds,
             seed: arguments.seed,
+            records: arguments.records,
         };
         say_error(&format!("measuring {name}"));
         rows.extend(measure(&setting)?);

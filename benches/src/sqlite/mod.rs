@@ -55,6 +55,16 @@ const SCHEMA: &str = "
 /// # Errors
 /// SQLite's.
 pub fn create(path: &Path) -> Result<Connection> {
+    let connection = open(path)?;
+    connection.execute_batch(SCHEMA)?;
+    Ok(connection)
+}
+
+/// Opens a database with the settings that it was made with.
+///
+/// # Errors
+/// SQLite's.
+pub fn open(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -63,7 +73,6 @@ pub fn create(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // The program writes both tables in one transaction: looking the parent up again would only slow the peer.
     connection.pragma_update(None, "foreign_keys", false)?;
-    connection.execute_batch(SCHEMA)?;
     Ok(connection)
 }
 

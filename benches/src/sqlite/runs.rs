@@ -15,6 +15,14 @@ use crate::files;
 use crate::stats::Run;
 use crate::stopwatch::Stopwatch;
 
+/// Opens a database that was loaded.
+///
+/// # Errors
+/// The peer's.
+pub fn open(dir: &Path) -> Result<rusqlite::Connection, Error> {
+    Ok(super::open(&dir.join("peer.db"))?)
+}
+
 /// One writer, one entry a transaction.
 ///
 /// # Errors
