@@ -61,7 +61,8 @@ impl Numbers {
                 })?;
                 self.tenants.insert(tenant.clone(), next.unwrap_or(0));
             }
-            if !self.kinds.has(entry.kind.as_str()) {
+            // The system's own records have no revisions: none of them waits for what a lookup finds, or does not.
+            if !entry.kind.is_system() && !self.kinds.has(entry.kind.as_str()) {
                 let durable = durable.get_or_insert_with(&snapshot);
                 let by = By::Kind(entry.kind.clone());
                 let counted = newest(durable, Scope::Operator, by, |record| record.header.rev.is_some())?;

@@ -33,6 +33,15 @@ impl Files {
         self.0.contains_key(name)
     }
 
+    /// Names of files that are there, or have other bytes, in only one of the two.
+    pub(super) fn changed_since(&self, before: &Self) -> Vec<FileName> {
+        let differs = |name: &&FileName| self.0.get(*name) != before.0.get(*name);
+        let mut names: Vec<_> = self.0.keys().chain(before.0.keys()).filter(differs).collect();
+        names.sort();
+        names.dedup();
+        names.into_iter().cloned().collect()
+    }
+
     /// What was there is there: files that are written once unchanged, of a segment what was cut off in a copy.
     pub(super) fn check_kept(&self, after: &Self) -> Result<(), Broken> {
         for (name, bytes) in &self.0 {

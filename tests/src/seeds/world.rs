@@ -272,7 +272,7 @@ impl World {
             self.boot(Machine::kill);
         }
         self.machine.disk.set_free_bytes(ROOM_BYTES);
-        damage::make_readable(&self.machine);
+        self.machine.disk.make_readable();
         self.machine.options.accept_clock = None;
         self.set_clock_right();
         self.troubles = Troubles::default();
@@ -402,7 +402,7 @@ impl World {
         self.running = Some(running);
         if !self.is_readable() {
             let readable = self.machine.kill();
-            damage::make_readable(&readable);
+            readable.disk.make_readable();
             let reader = Reader::open(Arc::new(readable.disk)).and_then(|reader| reader.snapshot());
             self.model.settle(&reader.map_err(|error| error.to_string())?)?;
             return self.restart_if_failed();

@@ -163,6 +163,10 @@ impl Faults {
         }
     }
 
+    pub(super) fn make_readable(&mut self) {
+        self.unreadable.clear();
+    }
+
     /// How many of `len` bytes can be read from `offset` on before one that cannot.
     pub(super) fn readable(&self, path: &str, offset: u64, len: usize) -> io::Result<usize> {
         match self.unreadable.get(path) {

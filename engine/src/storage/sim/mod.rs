@@ -142,6 +142,11 @@ impl Sim {
         self.state().faults.set_unreadable(path, bytes);
     }
 
+    /// Makes every byte readable again, also of files that are gone and may come back.
+    pub fn make_readable(&self) {
+        self.state().faults.make_readable();
+    }
+
     /// Flips the bits of `mask` in a byte of a file, on the medium and for its readers.
     ///
     /// # Errors
