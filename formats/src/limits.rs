@@ -15,6 +15,18 @@ pub const ID_BYTES_MAX: usize = 256;
 pub const CORRELATION_BYTES_MAX: usize = 256;
 /// Longest `key`, before escaping.
 pub const KEY_BYTES_MAX: usize = 128;
+/// Longest name of a declared index.
+pub const INDEX_NAME_BYTES_MAX: usize = 64;
+/// Most indexes that one kind declares.
+pub const INDEXES_MAX: usize = 32;
+/// Most parts of a declared index.
+pub const INDEX_PARTS_MAX: usize = 8;
+/// Longest pointer of a declared index.
+pub const INDEX_POINTER_BYTES_MAX: usize = 512;
+/// Longest value by which a record can be found, in bytes of UTF-8.
+pub const INDEX_VALUE_BYTES_MAX: usize = 256;
+/// Most keys that one record has in one index.
+pub const INDEX_KEYS_MAX: usize = 1_024;
 /// Longest body unless the ledger's options say otherwise.
 pub const BODY_BYTES_MAX_DEFAULT: usize = 2 << 20;
 /// Longest body there can be.

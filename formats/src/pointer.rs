@@ -82,9 +82,60 @@ impl Pointer {
         body.get(start..walk.skip_value(start)?)
     }
 
+    /// The raw texts of the elements of the array that the pointer leads to in a checked body; none where no array is.
+    pub fn elements<'a>(&self, body: &'a [u8]) -> Elements<'a> {
+        let array = self.find(body).filter(|value| value.first() == Some(&b'['));
+        Elements {
+            array: array.unwrap_or_default(),
+            at: 0,
+        }
+    }
+
+    /// The pointers to an array and from each of its elements on, when one token is `-`. To RFC 6901 that is the place
+    /// after the last element, which never holds a value, so that it is free to stand for all of them.
+    pub fn split_at_each(&self) -> Option<(Self, Self)> {
+        let at = self.tokens.iter().position(|token| token == "-")?;
+        let part = |tokens: &[String]| Self {
+            tokens: tokens.to_vec(),
+        };
+        Some((part(&self.tokens[..at]), part(&self.tokens[at + 1..])))
+    }
+
+    /// True for the empty pointer, which leads to the whole body.
+    pub fn is_whole(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
     /// What the pointer leads to in a checked body, for use as an id or another short text.
     pub fn scalar<'a>(&self, body: &'a [u8]) -> Scalar<'a> {
         Scalar::of(self.find(body))
+    }
+}
+
+/// The elements of an array of a checked body, as their raw texts.
+#[derive(Debug, Clone)]
+pub struct Elements<'a> {
+    /// Its brackets included; nothing where there is no array.
+    array: &'a [u8],
+    /// The bracket or comma before the next element.
+    at: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let walk = Walk { body: self.array };
+        if !matches!(self.array.get(self.at)?, b'[' | b',') {
+            return None;
+        }
+        let start = walk.space(self.at + 1);
+        if *self.array.get(start)? == b']' {
+            return None;
+        }
+        let end = walk.skip_value(start)?;
+        self.at = walk.space(end);
+        self.array.get(start..end)
     }
 }
 
@@ -220,10 +271,9 @@ impl Walk<'_> {
             _ => {
                 let rest = &self.body[start..];
                 let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t');
-                rest.iter()
-                    .position(is_end)
-                    .filter(|&length| length > 0)
-                    .map(|length| start + length)
+                // A number may be all of an element's text.
+                let length = rest.iter().position(is_end).unwrap_or(rest.len());
+                (length > 0).then_some(start + length)
             }
         }
     }
@@ -349,6 +399,29 @@ mod tests {
     }
 
     #[test]
+    fn elements_are_those_of_an_array_and_of_nothing_else() {
+        let body = r#"{"a":[ 1 ,"x]",[2,3],{"b":[4]} ],"e":[ ],"s":"[1]","n":null}"#;
+        let elements = |pointer: &str| -> Vec<String> {
+            let pointer = Pointer::parse(pointer).unwrap();
+            let found = pointer.elements(body.as_bytes());
+            found
+                .map(|raw| String::from_utf8(raw.to_vec()).unwrap())
+                .collect()
+        };
+        assert_eq!(elements("/a"), ["1", r#""x]""#, "[2,3]", r#"{"b":[4]}"#]);
+        assert_eq!(elements("/a/3/b"), ["4"]);
+        for none in ["", "/e", "/s", "/n", "/a/0", "/nowhere"] {
+            assert_eq!(elements(none), [""; 0], "{none}");
+        }
+        let (at, each) = Pointer::parse("/a/-/b/0").unwrap().split_at_each().unwrap();
+        assert_eq!(
+            (at.to_string(), each.to_string()),
+            ("/a".to_owned(), "/b/0".to_owned())
+        );
+        assert_eq!(Pointer::parse("/a/b-").unwrap().split_at_each(), None);
+    }
+
+    #[test]
     fn names_are_compared_after_unescaping() {
         let body = r#"{"\u0069d":1,"a\/b":2,"\ud83d\ude00":3}"#;
         assert_eq!(find("/id", body).as_deref(), Some("1"));
@@ -382,6 +455,7 @@ mod tests {
                 broken[end] = byte;
                 for pointer in &pointers {
                     pointer.scalar(&broken);
+                    assert!(pointer.elements(&broken).count() <= body.len());
                 }
             }
         }

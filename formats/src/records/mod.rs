@@ -1,3 +1,5 @@
 //! Record families that the format itself knows.
 
+pub mod family;
+pub mod index;
 pub mod system;
