@@ -10,7 +10,8 @@ use ledgerstone_formats::limits::{GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
 use ledgerstone_formats::time::Timestamp;
 
 use crate::error::{Error, ErrorKind};
-use crate::index::keys::HashKey;
+use crate::index::keys::Recipe;
+use crate::read::indexed::Indexed;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Records that are stored together or not at all, in this order. Cheap to clone, so that a batch refused by a full
@@ -142,13 +143,20 @@ impl Batch {
     }
 
     /// Hashes what its records are found by.
-    pub(crate) fn hash_keys(&mut self, key: &HashKey) {
+    ///
+    /// # Errors
+    /// `Invalid` for a record that is beyond the limits of an index which its kind declares.
+    pub(crate) fn hash_keys(&mut self, recipe: &Recipe) -> Result<(), Error> {
         let mut hashes = KeyHashes::default();
         for draft in self.drafts() {
-            key.of_entry(draft.entry(), &mut hashes.all);
+            recipe.of_draft(draft, &mut hashes.all).map_err(|error| {
+                let message = format!("a record of {} cannot be indexed", draft.entry().kind);
+                Error::with_source(ErrorKind::Invalid, &message, error)
+            })?;
             hashes.ends.push(hashes.all.len());
         }
         self.hashes = Arc::new(hashes);
+        Ok(())
     }
 
     /// The hashes that each record is found by, in order.
@@ -230,6 +238,15 @@ pub enum Precondition {
     Revision(Target, u64),
     /// The ledger has so many records.
     Size(u64),
+    /// Of a tenant, or of the things without one, none has these values in a declared index: the newest record of each
+    /// says what it has. Things that the batch itself has records about are left out. What an index declares unique
+    /// needs no such word.
+    Unique {
+        /// Whose things.
+        tenant: Option<Tenant>,
+        /// The index and the values.
+        value: Indexed,
+    },
 }
 
 /// What a producer gets once a record is on stable storage.

@@ -53,6 +53,7 @@ pub use error::{Error, ErrorKind};
 pub use finding::{Code, Finding};
 pub use ledger::{Ledger, LedgerIdentity, Recovered};
 pub use options::{ClockWord, Options};
+pub use read::indexed::Indexed;
 pub use read::lookup::{By, Lookup, Matches, Order, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page};
 pub use read::reader::Reader;
 pub use read::scan::{Scan, StoredLine};

@@ -6,6 +6,7 @@ use ledgerstone_formats::limits::{
     BODY_BYTES_MAX, BODY_BYTES_MAX_DEFAULT, GROUP_BYTES_MAX, GROUP_RECORDS_MAX, SEGMENT_BYTES_DEFAULT,
     SEGMENT_BYTES_MAX,
 };
+use ledgerstone_formats::records::family::Family;
 
 use crate::error::{Error, ErrorKind};
 
@@ -34,6 +35,9 @@ pub struct Options {
     /// Processes that may bring records, ask for a seal or a head at the same time, through a socket in the ledger's
     /// directory: [`crate::door`]; 0, which makes no socket. For ledgers in a directory.
     pub door_connections_max: usize,
+    /// Families that the ledger is to have: their indexes are added to those that it has, and recorded, when it is
+    /// opened. What it has it keeps without being asked.
+    pub families: Vec<Family>,
     /// An operator's word that a tail which is not of the torn shape is one all the same: for file systems that show
     /// old bytes in sectors never written.
     pub accept_torn: bool,
@@ -63,6 +67,7 @@ impl Default for Options {
             queue_bytes_max: GROUP_BYTES_MAX,
             disk_free_min_bytes: 64 << 20,
             door_connections_max: 0,
+            families: Vec::new(),
             accept_torn: false,
             accept_clock: None,
         }

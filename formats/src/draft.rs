@@ -95,15 +95,15 @@ impl Draft {
         self.digest
     }
 
+    /// The body as the producer sent it.
+    pub fn body(&self) -> &[u8] {
+        &self.payload[PAYLOAD_OVERHEAD_BYTES - 1..self.payload.len() - 1]
+    }
+
     /// SHA-256 of the payload that the same body gives with another salt: equal to a stored digest exactly when the
     /// bodies are the same.
     pub fn digest_with(&self, salt: [u8; SALT_BYTES]) -> Hash {
         Hash::digest(&build_payload(salt, self.body()))
-    }
-
-    /// The body, exactly as it was given.
-    pub fn body(&self) -> &[u8] {
-        &self.payload[PAYLOAD_OVERHEAD_BYTES - 1..self.payload.len() - 1]
     }
 
     /// No line of this draft is longer, wherever it is placed; in bytes.

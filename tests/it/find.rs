@@ -7,18 +7,22 @@ use ledgerstone_engine::keystore::MemKeys;
 use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::storage::mem::Mem;
 use ledgerstone_engine::{
-    Batch, By, ErrorKind, Ledger, LedgerIdentity, Lookup, NewEntry, Options, Order, Precondition, Receipt,
-    Scope, Target,
+    Batch, By, ErrorKind, Indexed, Ledger, LedgerIdentity, Lookup, NewEntry, Options, Order, Precondition,
+    Receipt, Scope, Target,
 };
 use ledgerstone_formats::draft::Revisions;
 use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
+use ledgerstone_formats::records::family::Family;
+use ledgerstone_formats::records::index::{DeclaredIndex, IndexName};
 
+mod declared;
 mod exactly_once;
 mod levels;
 mod lookups;
 mod numbers;
 mod races;
 mod saved;
+mod unique;
 
 /// A ledger in memory that can be closed and opened again.
 struct Place {
@@ -70,6 +74,23 @@ fn id(name: &str) -> EntityId {
 
 fn tenant(name: &str) -> Tenant {
     Tenant::new(name).unwrap()
+}
+
+fn index(name: &str, parts: &[&str], unique: bool) -> DeclaredIndex {
+    let parts = parts.iter().map(|part| part.parse().unwrap()).collect();
+    DeclaredIndex::new(IndexName::new(name).unwrap(), parts, unique).unwrap()
+}
+
+fn family(name: &str, indexes: Vec<DeclaredIndex>) -> Family {
+    Family::new(kind(name), indexes).unwrap()
+}
+
+fn indexed(own_kind: &str, name: &str, values: &[&str]) -> Indexed {
+    Indexed {
+        kind: kind(own_kind),
+        index: IndexName::new(name).unwrap(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    }
 }
 
 /// An entry about `name`, revisions counted.

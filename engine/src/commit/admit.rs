@@ -9,6 +9,7 @@ use crate::commit::judge::{Judged, Pending, Verdict, is_judged, judge};
 use crate::commit::numbers::NewKinds;
 use crate::commit::queue::Submission;
 use crate::commit::ticket::{Committed, Placement};
+use crate::commit::unique::Against;
 use crate::commit::writer::{Writer, refuse};
 use crate::error::{Error, ErrorKind};
 use crate::read::snapshot::Snapshot;
@@ -66,8 +67,15 @@ impl Writer {
             let message = "the kind's first record has no revision, so none of its records has one";
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        if is_judged(batch) {
-            judge(batch, group, pending, self.shared.index.key(), &durable())
+        let recipe = self.shared.index.recipe();
+        if is_judged(batch, &recipe.declared) {
+            let durable = &durable();
+            let against = Against {
+                group,
+                recipe,
+                durable,
+            };
+            judge(batch, &against, pending)
         } else {
             Ok(Verdict::Store(Vec::new()))
         }

@@ -35,7 +35,7 @@ impl Intake {
         if batch.is_cut_off() {
             return Err(Error::cut_off());
         }
-        batch.hash_keys(self.shared.index.key());
+        batch.hash_keys(self.shared.index.recipe())?;
         let submitted = self.shared.queue.submit(batch);
         // The failure may have come in between: it says more than that the queue is closed.
         submitted.map_err(|error| self.shared.refusal().map_or(error, |refusal| refusal.error()))

@@ -5,14 +5,16 @@
 
 use std::collections::HashSet;
 
-use ledgerstone_formats::draft::Draft;
+use ledgerstone_formats::draft::{Draft, Entry};
 use ledgerstone_formats::ids::{EntityId, IdempotencyKey, Tenant};
 use ledgerstone_formats::record::{Payload, Record};
 
 use crate::batch::{Batch, Precondition, Target};
 use crate::commit::queue::Submission;
 use crate::commit::ticket::{Placement, Stored};
+use crate::commit::unique::{Against, judge_free, judge_unique};
 use crate::error::{Error, ErrorKind};
+use crate::index::declared::Declared;
 use crate::index::keys::{HashKey, Key};
 use crate::read::lookup::{By, Lookup, Order};
 use crate::read::snapshot::{Scope, Snapshot};
@@ -51,7 +53,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Pending(Option<HashSet<u64>>);
 
 impl Pending {
-    fn touches(&mut self, group: &[Judged], hash: u64) -> bool {
+    /// Whether a record of the group has this hash.
+    pub(crate) fn touches(&mut self, group: &[Judged], hash: u64) -> bool {
         self.of(group).contains(&hash)
     }
 
@@ -71,22 +74,20 @@ impl Pending {
     }
 }
 
-/// Whether a batch has to be judged at all: those without keys and preconditions do not.
-pub(crate) fn is_judged(batch: &Batch) -> bool {
-    !batch.preconditions().is_empty() || batch.drafts().iter().any(|draft| draft.entry().key.is_some())
+/// Whether a batch has to be judged at all: those without keys, preconditions and unique values do not.
+pub(crate) fn is_judged(batch: &Batch, declared: &Declared) -> bool {
+    let is_judged = |entry: &Entry| entry.key.is_some() || declared.has_unique(entry.kind.as_str());
+    !batch.preconditions().is_empty() || batch.drafts().iter().map(Draft::entry).any(is_judged)
 }
 
 /// Judges a batch.
 ///
 /// # Errors
-/// `Conflict` naming the record that is in the way, `Invalid` for a key that stands in it twice, those of reading.
-pub(crate) fn judge(
-    batch: &Batch,
-    group: &[Judged],
-    pending: &mut Pending,
-    key: &HashKey,
-    durable: &Snapshot,
-) -> Result<Verdict, Error> {
+/// `Conflict` naming the record that is in the way, `Invalid` for a key or a unique value that stands in it twice,
+/// those of reading.
+pub(crate) fn judge(batch: &Batch, against: &Against<'_>, pending: &mut Pending) -> Result<Verdict, Error> {
+    let (group, durable) = (against.group, against.durable);
+    let key = &against.recipe.key;
     let mut own = HashSet::new();
     for draft in batch.drafts() {
         let Some(idempotency) = &draft.entry().key else {
@@ -110,10 +111,12 @@ pub(crate) fn judge(
     // What is stored already was judged when it was.
     if !all {
         for precondition in batch.preconditions() {
-            if depends_on_group(precondition, group, pending, key) {
+            if waits(precondition, batch, against, pending)? {
                 return Ok(Verdict::Wait);
             }
-            check(precondition, durable)?;
+        }
+        if judge_unique(batch, &replayed, against, pending)? {
+            return Ok(Verdict::Wait);
         }
     }
     Ok(Verdict::Store(replayed))
@@ -175,22 +178,35 @@ fn difference(draft: &Draft, record: &Record<'_>) -> Option<&'static str> {
     }
 }
 
-fn depends_on_group(
+/// Judges a precondition. True when the batch has to wait for the group.
+fn waits(
     precondition: &Precondition,
-    group: &[Judged],
+    batch: &Batch,
+    against: &Against<'_>,
     pending: &mut Pending,
-    key: &HashKey,
-) -> bool {
-    match precondition {
+) -> Result<bool, Error> {
+    let waits = match precondition {
         Precondition::Absent(target) | Precondition::Exists(target) | Precondition::Revision(target, _) => {
-            pending.touches(group, target.hash(key))
+            pending.touches(against.group, target.hash(&against.recipe.key))
         }
-        Precondition::Size(_) => group.iter().any(|judged| judged.new_records().next().is_some()),
+        Precondition::Size(_) => against
+            .group
+            .iter()
+            .any(|judged| judged.new_records().next().is_some()),
+        Precondition::Unique { tenant, value } => {
+            let scope = Scope::of(tenant.as_ref());
+            return judge_free(batch, (value, &scope), against, pending);
+        }
+    };
+    if !waits {
+        check(precondition, against.durable)?;
     }
+    Ok(waits)
 }
 
 impl Target {
-    fn hash(&self, key: &HashKey) -> u64 {
+    /// Hash of the key of all records about it.
+    pub(crate) fn hash(&self, key: &HashKey) -> u64 {
         key.hash(&Key::Entity {
             kind: self.kind.as_str(),
             tenant: self.tenant.as_ref().map(Tenant::as_str),
@@ -199,7 +215,7 @@ impl Target {
     }
 
     /// Number and revision of the newest record about it.
-    fn newest(&self, durable: &Snapshot) -> Result<Option<(u64, Option<u64>)>, Error> {
+    pub(crate) fn newest(&self, durable: &Snapshot) -> Result<Option<(u64, Option<u64>)>, Error> {
         let by = By::Entity {
             kind: self.kind.clone(),
             id: self.id.clone(),
@@ -259,5 +275,7 @@ fn check(precondition: &Precondition, durable: &Snapshot) -> Result<(), Error> {
                 found.checked_sub(1),
             )
         }
+        // Judged with the batch, whose own things do not count.
+        Precondition::Unique { .. } => Ok(()),
     }
 }

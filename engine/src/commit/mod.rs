@@ -10,4 +10,5 @@ pub(crate) mod queue;
 pub(crate) mod shared;
 pub(crate) mod threads;
 pub(crate) mod ticket;
+mod unique;
 pub(crate) mod writer;

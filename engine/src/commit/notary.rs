@@ -156,6 +156,7 @@ impl Notary {
             last_hash: chain.last_hash(),
             key: *self.index.key(),
             level: OPEN,
+            declared: self.index.declared_in(&(active.first..chain.next_seq())),
         };
         let open = OpenSpan {
             bytes: active.bytes,
@@ -304,6 +305,7 @@ impl Notary {
             last_hash: seal.last_hash,
             key: *self.index.key(),
             level: 0,
+            declared: self.index.declared_in(&(seal.first..seal.last + 1)),
         };
         seal_part(self.storage.as_ref(), &self.index, &subject, seal.bytes);
         self.upkeep.try_again();

@@ -17,7 +17,7 @@ use crate::commit::queue::{Order, Submission};
 use crate::commit::shared::{Published, SegmentInfo, Shared};
 use crate::commit::ticket::{Committed, Placement, Ticket};
 use crate::error::{Error, ErrorKind};
-use crate::index::keys::HashKey;
+use crate::index::keys::Recipe;
 use crate::index::memory::PageWriter;
 use crate::index::{Part, Posting};
 use crate::options::Options;
@@ -443,7 +443,7 @@ impl Writer {
 
     /// Commits a record of the system before producers are let in.
     pub(crate) fn commit_system(&mut self, draft: Draft) -> Result<(), Error> {
-        let (ticket, submission) = submission(draft, self.shared.index.key());
+        let (ticket, submission) = submission(draft, self.shared.index.recipe())?;
         self.commit(vec![submission])?;
         ticket.wait().map(|_| ())
     }
@@ -452,7 +452,7 @@ impl Writer {
     pub(crate) fn commit_clock_step(&mut self, draft: Draft, at: Timestamp) -> Result<(), Error> {
         self.end_segment()?;
         self.begin_segment()?;
-        let (ticket, submission) = submission(draft, self.shared.index.key());
+        let (ticket, submission) = submission(draft, self.shared.index.recipe())?;
         let judged = Judged {
             submission,
             replayed: Vec::new(),
@@ -462,11 +462,11 @@ impl Writer {
     }
 }
 
-fn submission(draft: Draft, key: &HashKey) -> (Ticket, Submission) {
-    let (ticket, reply) = Ticket::pair();
+fn submission(draft: Draft, recipe: &Recipe) -> Result<(Ticket, Submission), Error> {
     let mut batch = Batch::from(draft);
-    batch.hash_keys(key);
-    (ticket, Submission { batch, reply })
+    batch.hash_keys(recipe)?;
+    let (ticket, reply) = Ticket::pair();
+    Ok((ticket, Submission { batch, reply }))
 }
 
 /// Why a group is not written.

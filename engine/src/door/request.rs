@@ -5,10 +5,11 @@
 
 use ledgerstone_formats::draft::{Draft, Entry, Revisions};
 use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
-use ledgerstone_formats::limits::GROUP_RECORDS_MAX;
+use ledgerstone_formats::limits::{GROUP_RECORDS_MAX, INDEX_PARTS_MAX};
 
 use super::wire::{Decoder, Encoder, Malformed};
 use crate::batch::{Batch, Precondition, Stream, Target};
+use crate::read::indexed::Indexed;
 
 const SUBMIT: u8 = 1;
 const SEAL: u8 = 2;
@@ -21,6 +22,7 @@ const ABSENT: u8 = 0;
 const EXISTS: u8 = 1;
 const REVISION: u8 = 2;
 const SIZE: u8 = 3;
+const UNIQUE: u8 = 4;
 
 /// A request, as the holder reads it.
 #[derive(Debug)]
@@ -120,6 +122,7 @@ fn encode_precondition(frame: &mut Encoder, precondition: &Precondition) {
         Precondition::Exists(target) => (EXISTS, Some(target), None),
         Precondition::Revision(target, revision) => (REVISION, Some(target), Some(*revision)),
         Precondition::Size(size) => (SIZE, None, Some(*size)),
+        Precondition::Unique { tenant, value } => return encode_unique(frame, tenant.as_ref(), value),
     };
     frame.u8(tag);
     if let Some(target) = target {
@@ -134,12 +137,31 @@ fn encode_precondition(frame: &mut Encoder, precondition: &Precondition) {
     }
 }
 
+fn encode_unique(frame: &mut Encoder, tenant: Option<&Tenant>, value: &Indexed) {
+    frame.u8(UNIQUE);
+    frame.option(tenant, |frame, tenant| frame.text(tenant.as_str()));
+    frame.text(value.kind.as_str());
+    frame.text(value.index.as_str());
+    // One of more parts than there can be is none of any index: what is left out changes no answer.
+    let values = &value.values[..value.values.len().min(INDEX_PARTS_MAX + 1)];
+    frame.u32(u32::try_from(values.len()).expect("a few"));
+    values.iter().for_each(|value| frame.text(value));
+}
+
 fn decode_precondition(members: &mut Decoder<'_>) -> Result<Precondition, Malformed> {
     Ok(match members.u8()? {
         ABSENT => Precondition::Absent(decode_target(members)?),
         EXISTS => Precondition::Exists(decode_target(members)?),
         REVISION => Precondition::Revision(decode_target(members)?, members.u64()?),
         SIZE => Precondition::Size(members.u64()?),
+        UNIQUE => Precondition::Unique {
+            tenant: members.option(Decoder::value)?,
+            value: Indexed {
+                kind: members.value()?,
+                index: members.value()?,
+                values: members.list(INDEX_PARTS_MAX + 1, |members| members.text().map(str::to_owned))?,
+            },
+        },
         _ => return Err(Malformed),
     })
 }

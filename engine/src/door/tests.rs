@@ -6,6 +6,7 @@ use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tena
 use ledgerstone_formats::json::Checker;
 use ledgerstone_formats::limits::SALT_BYTES;
 use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::records::index::IndexName;
 use ledgerstone_formats::time::Timestamp;
 
 use super::answer::Answer;
@@ -13,6 +14,7 @@ use super::request::{Request, decode, encode_batch, encode_checkpoint, encode_se
 use crate::batch::{Batch, Precondition, Receipt, Stream, Target};
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::read::indexed::Indexed;
 
 fn entries() -> [Entry; 2] {
     let all = Entry {
@@ -47,7 +49,7 @@ fn batch() -> Batch {
     batch.in_stream(&Stream::numbered(3))
 }
 
-fn preconditions() -> [Precondition; 4] {
+fn preconditions() -> [Precondition; 5] {
     let target = |tenant| Target {
         kind: Kind::new("entry").unwrap(),
         tenant,
@@ -58,6 +60,14 @@ fn preconditions() -> [Precondition; 4] {
         Precondition::Exists(target(Some(Tenant::new("t").unwrap()))),
         Precondition::Revision(target(None), u64::MAX),
         Precondition::Size(0),
+        Precondition::Unique {
+            tenant: Some(Tenant::new("t").unwrap()),
+            value: Indexed {
+                kind: Kind::new("entry").unwrap(),
+                index: IndexName::new("slug").unwrap(),
+                values: vec!["ä,b".to_owned(), "2".to_owned()],
+            },
+        },
     ]
 }
 

@@ -10,7 +10,7 @@ use crate::finding::{Code, Finding};
 use crate::index::Posting;
 use crate::index::about::About;
 use crate::index::encode::encode;
-use crate::index::keys::HashKey;
+use crate::index::keys::{Key, Recipe};
 use crate::index::memory::PageWriter;
 use crate::index::sidecar::{OPEN, Subject};
 use crate::segment::lines::{LineReader, Piece};
@@ -21,11 +21,11 @@ pub(crate) fn sidecar_of(
     storage: &dyn Storage,
     segment: &SegmentInfo,
     end: u64,
-    key: &HashKey,
+    recipe: &Recipe,
 ) -> Result<Vec<u8>, Error> {
     let mut postings = Vec::new();
     let start = (segment.first, 0);
-    let (end, last_hash) = each_posting(storage, segment, start, end, key, |posting| {
+    let (end, last_hash) = each_posting(storage, segment, start, end, recipe, |posting| {
         postings.push(posting);
     })?;
     postings.sort_unstable();
@@ -33,8 +33,14 @@ pub(crate) fn sidecar_of(
         first: segment.first,
         end,
         last_hash,
-        key: *key,
+        key: recipe.key,
         level: if segment.sealed { 0 } else { OPEN },
+        declared: recipe.declared.digest(|kind| {
+            let hash = recipe.key.hash(&Key::Kind(kind));
+            postings
+                .binary_search_by_key(&hash, |posting| posting.hash)
+                .is_ok()
+        }),
     };
     Ok(encode(&subject, &About::default(), &postings))
 }
@@ -45,23 +51,23 @@ pub(crate) fn pages_of(
     storage: &dyn Storage,
     segment: &SegmentInfo,
     start: (u64, u64),
-    key: &HashKey,
+    recipe: &Recipe,
 ) -> Result<(PageWriter, u64), Error> {
     let mut pages = PageWriter::default();
-    let (end, _) = each_posting(storage, segment, start, u64::MAX, key, |posting| {
+    let (end, _) = each_posting(storage, segment, start, u64::MAX, recipe, |posting| {
         pages.insert(posting);
     })?;
     Ok((pages, end))
 }
 
 /// Reads the whole groups of a segment from a record and its offset on, before `end`. Headers are believed with their
-/// hash; bodies are not hashed. Gives the sequence number past the last record, and its hash.
+/// hash; bodies are hashed only where they are indexed. Gives the sequence number past the last record, and its hash.
 fn each_posting(
     storage: &dyn Storage,
     segment: &SegmentInfo,
     (first, offset): (u64, u64),
     end: u64,
-    key: &HashKey,
+    recipe: &Recipe,
     mut each: impl FnMut(Posting),
 ) -> Result<(u64, Hash), Error> {
     let file = FileName::Segment(segment.first);
@@ -72,7 +78,7 @@ fn each_posting(
         && let Some(piece) = reader.next_piece().map_err(unreadable)?
     {
         let (offset, record) = match piece {
-            Piece::Line { offset, bytes } => (offset, believed(bytes, seq)),
+            Piece::Line { offset, bytes } => (offset, believed(bytes, seq, recipe)),
             Piece::Rest { offset, .. } => (offset, Err("no line ends here".to_owned())),
         };
         let record = record.map_err(|cause| {
@@ -82,7 +88,7 @@ fn each_posting(
             Error::corrupt(vec![damage.at_line(seq - segment.first + 1, offset)])
         })?;
         hashes.clear();
-        key.of_header(&record.header, &mut hashes);
+        recipe.of_record(&record, &mut hashes);
         let offset = u32::try_from(offset).expect("a segment is shorter than 2^32 bytes");
         for hash in &hashes {
             each(Posting {
@@ -97,9 +103,13 @@ fn each_posting(
     Ok((seq, last_hash))
 }
 
-fn believed(line: &[u8], seq: u64) -> Result<Record<'_>, String> {
+fn believed<'a>(line: &'a [u8], seq: u64, recipe: &Recipe) -> Result<Record<'a>, String> {
     let record = Record::parse(line).map_err(|error| error.to_string())?;
-    record.check_header_hash().map_err(|error| error.to_string())?;
+    let checked = match recipe.declared.family(&record.header.kind) {
+        Some(_) => record.check_hashes(),
+        None => record.check_header_hash(),
+    };
+    checked.map_err(|error| error.to_string())?;
     if record.header.seq == seq {
         Ok(record)
     } else {

@@ -112,7 +112,7 @@ pub(crate) fn encode(subject: &Subject, about: &About, postings: &[Posting]) -> 
 }
 
 fn header(subject: &Subject, entries: u64, about_bytes: u64) -> Vec<u8> {
-    let mut header = Vec::with_capacity(89);
+    let mut header = Vec::with_capacity(121);
     header.extend_from_slice(&MAGIC);
     header.extend_from_slice(&subject.key.0);
     header.extend_from_slice(&subject.first.to_le_bytes());
@@ -121,5 +121,6 @@ fn header(subject: &Subject, entries: u64, about_bytes: u64) -> Vec<u8> {
     header.extend_from_slice(&entries.to_le_bytes());
     header.extend_from_slice(&about_bytes.to_le_bytes());
     header.push(subject.level);
+    header.extend_from_slice(subject.declared.as_bytes());
     header
 }

@@ -12,7 +12,7 @@ use crate::index::Part;
 use crate::index::about::{SealedSpan, kinds_of};
 use crate::index::build::{pages_of, sidecar_of};
 use crate::index::catalog::Catalog;
-use crate::index::keys::{HashKey, Key};
+use crate::index::keys::{HashKey, Key, Recipe};
 use crate::index::saved::Saved;
 use crate::index::sidecar::Sidecar;
 use crate::storage::{Mapped, Storage};
@@ -45,7 +45,8 @@ pub(crate) fn key_of(
     }
 }
 
-/// Loads the index of sealed segments, and makes what there is not. Reads only.
+/// Loads the index of sealed segments, and makes what there is not. Reads only. What is declared is found through the
+/// index, and put in afterwards.
 ///
 /// # Errors
 /// `Corrupt` where records are missing between two segments: an index that knows nothing of them would hide them.
@@ -79,16 +80,16 @@ impl Loaded {
         &mut self,
         storage: &dyn Storage,
         segment: &SegmentInfo,
-        key: &HashKey,
+        recipe: &Recipe,
     ) -> Result<(), Error> {
         self.expect_next(segment.first)?;
         let (mut first, mut offset) = (segment.first, 0);
         // Lines are only added to such a segment: what was saved of its beginning holds.
-        if let Some(saved) = Saved::read(storage, segment.first, segment.bytes, key) {
+        if let Some(saved) = Saved::read(storage, segment.first, segment.bytes, &recipe.key) {
             (first, offset) = (saved.sidecar.subject().end, saved.open.bytes);
             self.parts.push(Part::File(saved.sidecar));
         }
-        let (pages, end) = pages_of(storage, segment, (first, offset), key)?;
+        let (pages, end) = pages_of(storage, segment, (first, offset), recipe)?;
         self.parts.push(Part::Memory {
             first,
             pages: pages.pages().clone(),
@@ -119,7 +120,7 @@ impl Loaded {
             bytes: span.bytes,
             sealed: true,
         };
-        let bytes = Mapped::from(sidecar_of(storage, &segment, span.end, key)?);
+        let bytes = Mapped::from(sidecar_of(storage, &segment, span.end, &Recipe::plain(*key))?);
         self.rebuilt.push((span.first, bytes.clone()));
         Ok(Arc::new(
             Sidecar::open(bytes).expect("what was just encoded can be read"),

@@ -111,6 +111,17 @@ impl Pages {
         self.0.iter().rev().flat_map(move |page| page.newest_first(hash))
     }
 
+    /// A posting of the first record.
+    pub(crate) fn first(&self) -> Option<Posting> {
+        let page = self.0.first()?;
+        let used = page.keys_used.load(Ordering::Acquire) as usize;
+        let hashes = page.keys[..used]
+            .iter()
+            .map(|key| key.hash.load(Ordering::Relaxed));
+        let oldest = hashes.filter_map(|hash| page.newest_first(hash).last());
+        oldest.min_by_key(|posting| posting.seq)
+    }
+
     /// All postings, sorted by hash and sequence number. Nothing may be put in any more.
     pub(crate) fn sorted(&self) -> Vec<Posting> {
         let mut all = Vec::new();

@@ -8,25 +8,33 @@ pub(crate) mod about;
 mod blocks;
 pub(crate) mod build;
 pub(crate) mod catalog;
+pub(crate) mod declared;
 mod encode;
+pub(crate) mod families;
 pub(crate) mod keys;
 mod levels;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod merge;
 pub(crate) mod open;
+pub(crate) mod records;
 pub(crate) mod repair;
 pub(crate) mod runs;
 pub(crate) mod saved;
 pub(crate) mod sidecar;
 pub(crate) mod store;
+pub(crate) mod unique;
 pub(crate) mod upkeep;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::index::keys::{HASH_KEY_BYTES, HashKey};
+use ledgerstone_formats::hash::Hash;
+
+use crate::index::declared::Declared;
+use crate::index::keys::{HASH_KEY_BYTES, HashKey, Key, Recipe};
 use crate::index::memory::Pages;
 use crate::index::runs::BadPart;
 use crate::index::sidecar::Sidecar;
@@ -57,6 +65,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// Whether a record has this hash; a part of which a block is bad is made again when it is asked.
+    fn has(&self, hash: u64) -> bool {
+        match self {
+            Self::File(sidecar) => sidecar.count(hash).is_ok_and(|count| count > 0),
+            Self::Memory { pages, .. } => pages.newest_first(hash).next().is_some(),
+        }
+    }
+
     /// First sequence number that it may have.
     pub(crate) fn first(&self) -> u64 {
         match self {
@@ -77,7 +93,7 @@ impl Part {
 /// The index of a ledger, as it is now: shared by the writer, the notary and readers.
 #[derive(Debug)]
 pub(crate) struct Index {
-    key: HashKey,
+    recipe: Recipe,
     /// In order, without gaps.
     parts: Mutex<Arc<Vec<Part>>>,
     /// First sequence numbers of parts whose file is bad, and which were made again in memory.
@@ -87,9 +103,9 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn new(key: HashKey, parts: Vec<Part>) -> Self {
+    pub(crate) fn new(recipe: Recipe, parts: Vec<Part>) -> Self {
         Self {
-            key,
+            recipe,
             parts: Mutex::new(Arc::new(parts)),
             damaged: Mutex::default(),
             failures: AtomicU64::new(0),
@@ -98,12 +114,38 @@ impl Index {
 
     /// Of a ledger that is open for reading only: nobody asks it.
     pub(crate) fn empty() -> Self {
-        Self::new(HashKey([0; HASH_KEY_BYTES]), Vec::new())
+        Self::new(Recipe::plain(HashKey([0; HASH_KEY_BYTES])), Vec::new())
+    }
+
+    /// Takes the declarations that its records have to be found by.
+    pub(crate) fn declare(&mut self, declared: Declared) {
+        self.recipe.declared = declared;
+    }
+
+    /// Whether a file was made with what is declared for the kinds of its records.
+    pub(crate) fn is_bound(&self, sidecar: &Sidecar) -> bool {
+        let digest = self.recipe.digest_of(sidecar);
+        digest.is_ok_and(|digest| digest == sidecar.subject().declared)
+    }
+
+    /// What binds a file of the parts that begin among these records.
+    pub(crate) fn declared_in(&self, records: &Range<u64>) -> Hash {
+        let parts = self.parts();
+        self.recipe.declared.digest(|kind| {
+            let hash = self.key().hash(&Key::Kind(kind));
+            let mut own = parts.iter().filter(|part| records.contains(&part.first()));
+            own.any(|part| part.has(hash))
+        })
     }
 
     /// Secret of the hashes.
     pub(crate) fn key(&self) -> &HashKey {
-        &self.key
+        &self.recipe.key
+    }
+
+    /// What its hashes are made with.
+    pub(crate) fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
     /// The parts of this moment. They may know of records that are not published yet.
@@ -158,6 +200,11 @@ impl Index {
     /// A part whose file is to be written again.
     pub(crate) fn take_damage(&self) -> Option<u64> {
         self.damaged().pop_first()
+    }
+
+    /// Whether the file of a segment is to be written again.
+    pub(crate) fn is_damaged(&self, first: u64) -> bool {
+        self.damaged().contains(&first)
     }
 
     /// Whether a part's file is to be written again.

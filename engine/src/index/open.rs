@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ledgerstone_formats::record::Record;
 
-use crate::index::keys::HashKey;
+use crate::index::keys::Recipe;
 use crate::index::memory::PageWriter;
 use crate::index::sidecar::Sidecar;
 use crate::index::{Part, Posting};
@@ -12,7 +12,7 @@ use crate::index::{Part, Posting};
 /// Takes in records line by line; those of a group that is not whole are kept apart.
 #[derive(Debug)]
 pub(crate) struct OpenIndex {
-    key: HashKey,
+    recipe: Recipe,
     /// Segments that have ended.
     ended: Vec<Part>,
     /// First sequence number that the pages may have.
@@ -24,9 +24,9 @@ pub(crate) struct OpenIndex {
 }
 
 impl OpenIndex {
-    pub(crate) fn new(key: HashKey) -> Self {
+    pub(crate) fn new(recipe: Recipe) -> Self {
         Self {
-            key,
+            recipe,
             ended: Vec::new(),
             first: None,
             active: PageWriter::default(),
@@ -55,7 +55,7 @@ impl OpenIndex {
     /// Takes in a record that begins at a byte offset; `whole` says that it ends its group.
     pub(crate) fn add(&mut self, record: &Record<'_>, offset: u64, whole: bool) {
         self.hashes.clear();
-        self.key.of_header(&record.header, &mut self.hashes);
+        self.recipe.of_record(record, &mut self.hashes);
         // A hit is checked against its record: an offset that no segment can have leads to none.
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
         let seq = record.header.seq;

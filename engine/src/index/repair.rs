@@ -32,14 +32,15 @@ pub(crate) fn remake(
         let sidecar = (inside.len() > 1)
             .then(|| read_span(storage, info.first).ok())
             .flatten()
-            .and_then(|span| fitting(storage, &span, index.key()));
+            .and_then(|span| fitting(storage, &span, index.key()))
+            .filter(|sidecar| index.is_bound(sidecar));
         let sidecar = match sidecar {
             Some(sidecar) => sidecar,
             None => {
                 if info.sealed {
                     index.note_damage(info.first);
                 }
-                let bytes = Mapped::from(sidecar_of(storage, info, bad.end, index.key())?);
+                let bytes = Mapped::from(sidecar_of(storage, info, bad.end, index.recipe())?);
                 Sidecar::open(bytes).expect("what was just encoded can be read")
             }
         };

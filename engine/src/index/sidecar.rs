@@ -35,6 +35,8 @@ pub(crate) struct Subject {
     pub(crate) key: HashKey,
     /// It is about ten to the power of this many segments; [`OPEN`] for a part of one that has no seal.
     pub(crate) level: u8,
+    /// Digest of the declarations of its records' kinds.
+    pub(crate) declared: Hash,
 }
 
 /// Why a file is no sidecar that can be used.
@@ -324,12 +326,14 @@ fn parse_header(payload: &[u8]) -> Option<(Subject, usize, usize)> {
     let (entries, rest) = rest.split_first_chunk()?;
     let (about, rest) = rest.split_first_chunk()?;
     let (level, rest) = rest.split_first()?;
+    let (declared, rest) = rest.split_first_chunk::<32>()?;
     let subject = Subject {
         first: u64::from_le_bytes(*first),
         end: u64::from_le_bytes(*end),
         last_hash: Hash::from_bytes(*last_hash),
         key: HashKey(*key),
         level: *level,
+        declared: Hash::from_bytes(*declared),
     };
     let entries = usize::try_from(u64::from_le_bytes(*entries)).ok()?;
     let about = usize::try_from(u64::from_le_bytes(*about)).ok()?;
@@ -350,6 +354,7 @@ mod tests {
         last_hash: Hash::ZERO,
         key: HashKey([3; HASH_KEY_BYTES]),
         level: 0,
+        declared: Hash::from_bytes([5; 32]),
     };
 
     fn postings(count: u64) -> Vec<Posting> {

@@ -21,7 +21,7 @@ pub(crate) fn seal_part(storage: &dyn Storage, index: &Index, subject: &Subject,
     let name = FileName::Index(subject.first);
     let written = match write_merged(storage, &name, subject, &About::default(), &own, || false) {
         // What was saved of the segment when the ledger was closed is bad: the lines are still there.
-        Err(MergeError::Bad(_)) => write_from_lines(storage, subject, bytes),
+        Err(MergeError::Bad(_)) => write_from_lines(storage, index, subject, bytes),
         written => written.ok(),
     };
     match written {
@@ -54,13 +54,18 @@ fn parts_of(index: &Index, subject: &Subject) -> Vec<Part> {
     own.cloned().collect()
 }
 
-fn write_from_lines(storage: &dyn Storage, subject: &Subject, bytes: u64) -> Option<Arc<Sidecar>> {
+fn write_from_lines(
+    storage: &dyn Storage,
+    index: &Index,
+    subject: &Subject,
+    bytes: u64,
+) -> Option<Arc<Sidecar>> {
     let segment = SegmentInfo {
         first: subject.first,
         bytes,
         sealed: true,
     };
-    let file = sidecar_of(storage, &segment, subject.end, &subject.key).ok()?;
+    let file = sidecar_of(storage, &segment, subject.end, index.recipe()).ok()?;
     let name = FileName::Index(subject.first);
     storage
         .replace_derived(&name, &mut |out| out.write_all(&file))

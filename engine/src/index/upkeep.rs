@@ -55,6 +55,15 @@ impl Upkeep {
         self.given_up.store(false, Ordering::Relaxed);
     }
 
+    /// Writes again what was made again, and nothing else.
+    pub(crate) fn mend(&self) {
+        while let Some(first) = self.index.take_damage() {
+            if self.write_again(first).is_none() {
+                self.index.count_failure();
+            }
+        }
+    }
+
     /// Does what is due.
     pub(crate) fn run(&self) {
         while !self.stop.load(Ordering::Relaxed) {
@@ -78,7 +87,7 @@ impl Upkeep {
     fn write_again(&self, first: u64) -> Option<()> {
         let storage = self.storage.as_ref();
         let span = read_span(storage, first).ok()?;
-        let bytes = sidecar_of(storage, &segment(&span), span.end, self.index.key()).ok()?;
+        let bytes = sidecar_of(storage, &segment(&span), span.end, self.index.recipe()).ok()?;
         store(storage, &self.index, first, &Mapped::from(bytes));
         Some(())
     }
@@ -113,6 +122,7 @@ impl Upkeep {
             last_hash: last.last_hash,
             key: *self.index.key(),
             level: level + 1,
+            declared: self.index.declared_in(&(first.first..last.end)),
         };
         let name = FileName::Merged {
             first: subject.first,

@@ -11,10 +11,12 @@ use ledgerstone_formats::time::Timestamp;
 use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
+use crate::index::declared::Declared;
 use crate::index::keys::Key;
 use crate::index::repair::remake;
 use crate::index::runs::{BadPart, Postings};
 use crate::index::{Index, Posting};
+use crate::read::indexed::Indexed;
 use crate::read::scan::StoredLine;
 use crate::read::snapshot::{Scope, Snapshot};
 
@@ -42,6 +44,8 @@ pub enum By {
     Correlation(Correlation),
     /// It has this idempotency key.
     Key(IdempotencyKey),
+    /// They have these values in a declared index.
+    Index(Indexed),
     /// They are of this kind.
     Kind(Kind),
     /// They are in the scope.
@@ -84,9 +88,10 @@ impl Lookup {
         }
     }
 
-    fn key(&self) -> Result<Key<'_>, Error> {
+    /// Calls `with` with what is looked up.
+    fn with_key<T>(&self, with: impl FnOnce(&Key<'_>) -> T) -> Result<T, Error> {
         let tenant = match (&self.scope, &self.by) {
-            (_, By::Kind(kind)) => return Ok(Key::Kind(kind.as_str())),
+            (_, By::Kind(kind)) => return Ok(with(&Key::Kind(kind.as_str()))),
             (Scope::Tenant(tenant), _) => Some(tenant.as_str()),
             (Scope::Untenanted, _) => None,
             (Scope::Operator, _) => {
@@ -94,7 +99,10 @@ impl Lookup {
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         };
-        Ok(match &self.by {
+        if let By::Index(indexed) = &self.by {
+            return Ok(indexed.with_key(tenant, with));
+        }
+        Ok(with(&match &self.by {
             By::Entity { kind, id } => Key::Entity {
                 kind: kind.as_str(),
                 tenant,
@@ -109,14 +117,14 @@ impl Lookup {
                 key: key.as_str(),
             },
             By::Kind(kind) => Key::Kind(kind.as_str()),
-            By::Scope => Key::Tenant(tenant),
-        })
+            By::Index(_) | By::Scope => Key::Tenant(tenant),
+        }))
     }
 
-    fn admits(&self, key: &Key<'_>, record: &Record<'_>) -> bool {
+    fn admits(&self, key: &Key<'_>, record: &Record<'_>, declared: &Declared) -> bool {
         let header = &record.header;
         let tenant = header.tenant.as_ref().map(|(tenant, _)| tenant.as_ref());
-        key.fits(header)
+        key.fits(record, declared)
             && self.scope.admits(tenant)
             && self.kind.as_ref().is_none_or(|kind| kind.as_str() == header.kind)
             && self.since.is_none_or(|since| header.at >= since)
@@ -151,12 +159,14 @@ impl Snapshot {
     /// Looks records up, one after the other.
     ///
     /// # Errors
-    /// `Invalid` for a scope that a lookup cannot have; `Corrupt` or `Unavailable` when the index has to be made and
-    /// the lines cannot be read.
+    /// `Invalid` for a scope that a lookup cannot have, or an index that is not declared; `Corrupt` or `Unavailable`
+    /// when the index has to be made and the lines cannot be read.
     pub fn find(&self, lookup: Lookup) -> Result<Matches, Error> {
-        let hash_of = |index: &Index| Ok(index.key().hash(&lookup.key()?));
         let index = self.index()?;
-        let hash = hash_of(&index)?;
+        if let By::Index(indexed) = &lookup.by {
+            indexed.check(&index.recipe().declared)?;
+        }
+        let hash = lookup.with_key(|key| index.key().hash(key))?;
         let postings = self.postings(&index, &lookup, hash);
         Ok(Matches {
             snapshot: self.clone(),
@@ -236,9 +246,12 @@ impl Matches {
                 }
             };
             self.read(&posting)?;
-            let key = self.lookup.key()?;
-            let checked = self.checked(&posting);
-            let admitted = match checked.map(|record| self.lookup.admits(&key, &record)) {
+            let declared = &self.index.recipe().declared;
+            let admitted = self.checked(&posting).and_then(|record| {
+                let lookup = &self.lookup;
+                lookup.with_key(|key| lookup.admits(key, &record, declared))
+            });
+            let admitted = match admitted {
                 Ok(admitted) => admitted,
                 Err(error) => {
                     self.doubt_index(&posting, error)?;

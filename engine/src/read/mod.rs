@@ -1,5 +1,6 @@
 //! Reading. Changes nothing, needs no lock, and never shows a record that is not whole.
 
+pub(crate) mod indexed;
 pub(crate) mod lookup;
 mod open_segments;
 pub(crate) mod reader;

@@ -10,6 +10,8 @@ use crate::finding::{Code, Finding};
 use crate::index::Index;
 use crate::index::about::SealedSpan;
 use crate::index::catalog::Catalog;
+use crate::index::families::{Families, put_in};
+use crate::index::keys::Recipe;
 use crate::index::load::{key_of, load_sealed};
 use crate::ledger::read_span;
 use crate::read::open_segments::OpenSegments;
@@ -50,6 +52,14 @@ impl Scope {
     /// Where a record with this tenant belongs.
     pub fn of(tenant: Option<&Tenant>) -> Self {
         tenant.map_or(Self::Untenanted, |tenant| Self::Tenant(tenant.clone()))
+    }
+
+    /// The tenant, where the scope is one's.
+    pub(crate) fn owner(&self) -> Option<&Tenant> {
+        match self {
+            Self::Tenant(tenant) => Some(tenant),
+            Self::Untenanted | Self::Operator => None,
+        }
     }
 
     /// Whether a record with this tenant is in the scope.
@@ -157,15 +167,25 @@ impl Snapshot {
             self.segments.iter().map(|segment| segment.first),
         )?;
         let mut loaded = load_sealed(storage, &catalog, &spans, &key)?;
+        let sealed_end = loaded.end;
+        let mut families = Families::default();
+        let sealed = Index::new(Recipe::plain(key), loaded.parts.clone());
+        families.read(storage, &self.segments, &sealed, 0)?;
+        let recipe = Recipe {
+            key,
+            declared: families.declared(),
+        };
         for segment in self.segments.iter().skip(spans.len()) {
-            loaded.add_open(storage, &segment, &key)?;
+            loaded.add_open(storage, &segment, &recipe)?;
         }
         if let Some(head) = self.head_size.filter(|head| *head > loaded.end) {
             let cause = format!("a head covers {head} records, {} are here", loaded.end);
             let finding = Finding::new(Code::Truncated, cause).at_seq(loaded.end);
             return Err(Error::corrupt(vec![finding]));
         }
-        let index = Index::new(key, loaded.parts);
+        let mut index = Index::new(recipe, loaded.parts);
+        families.read(storage, &self.segments, &index, sealed_end)?;
+        put_in(storage, &self.segments, &mut index, families.declared())?;
         Ok(Arc::clone(self.index.get_or_init(|| Arc::new(index))))
     }
 

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use ledgerstone_formats::checkpoint::Signer;
+use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::ids::{EntityId, Kind, Origin};
+use ledgerstone_formats::limits::BODY_BYTES_MAX;
 use ledgerstone_formats::names::{FileName, QuarantineName};
 use ledgerstone_formats::records::system::{self, ClockStep, Genesis, Recovery};
 use ledgerstone_formats::time::Timestamp;
@@ -97,14 +99,15 @@ pub(crate) fn apply(means: &Means, mut plan: Plan) -> Result<Writer, Error> {
     put_in_order(means.storage.as_ref(), &mut plan)?;
     let recoveries = recoveries(means.storage.as_ref(), &plan)?;
     let mut writer = writer(means, seat, &mut plan, believed)?;
-    if plan.rests && recoveries.is_empty() && clock_step.is_none() {
+    let is_told = recoveries.is_empty() && plan.families.is_empty() && clock_step.is_none();
+    if plan.rests && is_told {
         // Read back beside the caller, and before anything is built upon it.
         writer.unchecked = writer.chain.next_seq();
         return Ok(writer);
     }
     // What was settled is judged again, as it reads now, before anything is built upon it.
     writer.read_back()?;
-    let mut drafter = Drafter::new(Arc::clone(&means.clock), means.options.body_bytes_max);
+    let mut drafter = Drafter::new(Arc::clone(&means.clock), BODY_BYTES_MAX);
     if let Some(word) = clock_step {
         record_clock_step(&mut writer, &mut drafter, &plan.genesis, last_at, word)?;
     }
@@ -112,7 +115,16 @@ pub(crate) fn apply(means: &Means, mut plan: Plan) -> Result<Writer, Error> {
         let draft = system_draft(&mut drafter, system::RECOVERY, &id, &recovery)?;
         writer.commit_system(draft)?;
     }
-    // What was set aside or adopted is told, durable and under a head before a producer is let in.
+    for family in &plan.families {
+        let draft = draft_of(
+            &mut drafter,
+            system::FAMILY,
+            family.kind().as_str(),
+            &family.encode(),
+        )?;
+        writer.commit_system(draft)?;
+    }
+    // What was set aside, adopted or declared is told, durable and under a head before a producer is let in.
     writer.turn_notary(true)?;
     Ok(writer)
 }
@@ -237,6 +249,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         plan.prev_seal,
         done.clone(),
     );
+    notary.upkeep().mend();
     let active_file = active
         .map(|info| {
             let name = FileName::Segment(info.first);
@@ -321,15 +334,19 @@ pub(crate) fn system_draft(
     kind: &str,
     id: &str,
     body: &impl Serialize,
-) -> Result<ledgerstone_formats::draft::Draft, Error> {
+) -> Result<Draft, Error> {
+    let body = serde_json::to_vec(body).expect("strings and numbers serialize");
+    draft_of(drafter, kind, id, &body)
+}
+
+fn draft_of(drafter: &mut Drafter, kind: &str, id: &str, body: &[u8]) -> Result<Draft, Error> {
     let kind = Kind::new(kind).expect("a kind of the system is a kind");
     let id = EntityId::new(id).expect("an id of the system is an id");
-    let body = serde_json::to_vec(body).expect("strings and numbers serialize");
     drafter.draft_any(
         NewEntry {
             id: Some(id),
             ..NewEntry::new(kind)
         },
-        &body,
+        body,
     )
 }

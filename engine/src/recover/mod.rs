@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod copies;
 pub(crate) mod heads;
 pub(crate) mod identity;
+mod indexes;
 mod inventory;
 mod plan;
 mod planner;

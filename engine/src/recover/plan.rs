@@ -4,6 +4,7 @@ use std::fmt;
 
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::{FileName, QuarantineName};
+use ledgerstone_formats::records::family::Family;
 use ledgerstone_formats::records::system::Genesis;
 use serde::Serialize;
 
@@ -60,6 +61,8 @@ pub struct Plan {
     pub(crate) writable: Vec<u64>,
     /// Quarantine files that no record names yet.
     pub(crate) unrecorded: Vec<QuarantineName>,
+    /// Families that no record declares yet.
+    pub(crate) families: Vec<Family>,
     /// State after the records under the newest head, for the notary, who reads again what follows; at the start of the
     /// first segment without a seal where that is earlier.
     pub(crate) notary_start: Audit,
@@ -184,6 +187,9 @@ impl Plan {
         }
         if self.torn.is_some() || !self.unrecorded.is_empty() {
             steps.push("record in sys_recovery what was set aside".to_owned());
+        }
+        for family in &self.families {
+            steps.push(format!("declare the indexes of {} in sys_family", family.kind()));
         }
         if let Some(adopted) = &self.adopted {
             steps.push(format!(

@@ -11,10 +11,7 @@ use ledgerstone_formats::records::system::Genesis;
 use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Code, Finding};
-use crate::index::Index;
-use crate::index::keys::HashKey;
-use crate::index::load::{key_of, load_sealed};
-use crate::index::open::OpenIndex;
+use crate::index::load::key_of;
 use crate::index::saved::Saved;
 use crate::keystore::KeyStore;
 use crate::limits::QUARANTINE_BYTES_MAX;
@@ -22,7 +19,8 @@ use crate::options::Options;
 use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::Heads;
 use crate::recover::identity::is_genesis;
-use crate::recover::plan::{Adopted, LoadedIndex, Plan, TornTail};
+use crate::recover::indexes::Indexes;
+use crate::recover::plan::{Adopted, Plan, TornTail};
 use crate::recover::rest::resting;
 use crate::recover::unrecorded::unrecorded;
 use crate::recover::{Found, Inventory, Seals, Tail, classify};
@@ -41,10 +39,7 @@ pub(super) struct Planner<'a> {
     sealed_size: u64,
     /// Sizes past them at which the tree was compared with a head.
     compared: HashSet<u64>,
-    /// Secret of the index.
-    key: HashKey,
-    /// The index of the segments that have no seal.
-    open: OpenIndex,
+    indexes: Indexes,
 }
 
 impl<'a> Planner<'a> {
@@ -93,6 +88,7 @@ impl<'a> Planner<'a> {
             settle: Vec::new(),
             writable: Vec::new(),
             unrecorded: Vec::new(),
+            families: Vec::new(),
             notary_start: start.clone(),
             prev_seal,
             audit: start,
@@ -105,8 +101,7 @@ impl<'a> Planner<'a> {
         let segments = inventory.segments.iter().map(|found| found.first);
         let key = key_of(storage, &inventory.catalog, segments)?;
         Ok(Self {
-            key,
-            open: OpenIndex::new(key),
+            indexes: Indexes::new(key),
             storage,
             inventory,
             plan,
@@ -119,48 +114,51 @@ impl<'a> Planner<'a> {
     pub(super) fn run(mut self, options: &Options) -> Result<Plan, Error> {
         self.check_lengths();
         if self.plan.findings.is_empty() {
+            let loaded = self.load_sealed();
+            self.take_findings(loaded)?;
+        }
+        if self.plan.findings.is_empty() {
             self.read_unsealed(options)?;
         }
         if self.plan.findings.is_empty() {
             self.compare_with_heads();
         }
         if self.plan.findings.is_empty() {
-            self.load_index()?;
+            let loaded = self.load_index(options);
+            self.take_findings(loaded)?;
             let foreign = leave_out_foreign(self.storage, &mut self.plan.unrecorded);
             self.plan.heads.notes.extend(foreign);
         }
         Ok(self.plan)
     }
 
-    fn load_index(&mut self) -> Result<(), Error> {
-        let spans: Vec<_> = self
-            .inventory
-            .sealed()
-            .iter()
-            .filter_map(|found| found.span.clone())
-            .collect();
-        let sealed = match load_sealed(self.storage, &self.inventory.catalog, &spans, &self.key) {
+    fn load_sealed(&mut self) -> Result<(), Error> {
+        let segments = Segments::from(self.plan.segments.clone());
+        let (catalog, sealed) = (&self.inventory.catalog, self.inventory.sealed());
+        self.indexes.load_sealed(self.storage, catalog, sealed, &segments)
+    }
+
+    fn load_index(&mut self, options: &Options) -> Result<(), Error> {
+        let segments = Segments::from(self.plan.segments.clone());
+        let catalog = &self.inventory.catalog;
+        let (loaded, owed) = self
+            .indexes
+            .finish(self.storage, catalog, &segments, &options.families)?;
+        let quarantine = &self.inventory.quarantine;
+        self.plan.unrecorded = unrecorded(self.storage, &segments, &loaded.index, quarantine)?;
+        (self.plan.loaded, self.plan.families) = (Some(loaded), owed);
+        Ok(())
+    }
+
+    /// Damage is a part of the plan, other errors end it.
+    fn take_findings(&mut self, outcome: Result<(), Error>) -> Result<(), Error> {
+        match outcome {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 self.plan.findings.extend(error.findings().iter().cloned());
-                return Ok(());
+                Ok(())
             }
-            loaded => loaded?,
-        };
-        let open = std::mem::replace(&mut self.open, OpenIndex::new(self.key));
-        let (open, active, active_first) = open.finish();
-        let mut parts = sealed.parts;
-        parts.extend(open);
-        let index = Index::new(self.key, parts);
-        let segments = Segments::from(self.plan.segments.clone());
-        self.plan.unrecorded = unrecorded(self.storage, &segments, &index, &self.inventory.quarantine)?;
-        self.plan.loaded = Some(LoadedIndex {
-            index,
-            active,
-            active_first,
-            rebuilt: sealed.rebuilt,
-            unused: self.inventory.catalog.unused.clone(),
-        });
-        Ok(())
+            outcome => outcome,
+        }
     }
 
     fn check_lengths(&mut self) {
@@ -221,7 +219,7 @@ impl<'a> Planner<'a> {
             if index > 0 {
                 self.plan.audit.begin_segment();
             }
-            self.open.begin_segment(found.first);
+            self.indexes.open.begin_segment(found.first);
             self.read_segment(found.first, len, is_last, options.accept_torn)?;
             if !self.plan.findings.is_empty() {
                 return Ok(());
@@ -243,14 +241,14 @@ impl<'a> Planner<'a> {
         if found.first != self.plan.audit.next_seq() {
             return false;
         }
-        let saved = Saved::read(self.storage, found.first, len, &self.key);
+        let saved = Saved::read(self.storage, found.first, len, &self.indexes.key);
         let Some((saved, audit)) = saved.and_then(|saved| {
             let audit = resting(&saved, len, &self.plan.heads)?;
             Some((saved, audit))
         }) else {
             return false;
         };
-        self.open.go_on_after(&saved.sidecar);
+        self.indexes.open.go_on_after(&saved.sidecar);
         self.plan.audit = audit;
         self.plan.segments.push(SegmentInfo {
             first: found.first,
@@ -345,7 +343,7 @@ impl<'a> Planner<'a> {
         }
         let audit = &self.plan.audit;
         let whole = audit.chain().next_seq() == audit.next_seq();
-        self.open.add(&record, offset, whole);
+        self.indexes.open.add(&record, offset, whole);
         if whole {
             self.plan.heads.check_root(audit.tree()).map_err(LineStop::Head)?;
             let size = audit.tree().size();

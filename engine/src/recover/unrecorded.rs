@@ -1,16 +1,14 @@
 //! Quarantine files that no record of the ledger names.
 
-use ledgerstone_formats::names::{FileName, QuarantineName};
-use ledgerstone_formats::record::Record;
+use std::ops::ControlFlow;
+
+use ledgerstone_formats::names::QuarantineName;
 use ledgerstone_formats::records::system;
 
-use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
+use crate::index::Index;
 use crate::index::keys::Key;
-use crate::index::repair::remake;
-use crate::index::runs::{Order, Postings};
-use crate::index::{Index, Posting};
-use crate::segment::lines::{LineReader, Piece};
+use crate::index::records::{Hit, each_record};
 use crate::segment::list::Segments;
 use crate::storage::Storage;
 
@@ -36,38 +34,14 @@ fn is_recorded(storage: &dyn Storage, segments: &Segments, index: &Index, id: &s
         tenant: None,
         id,
     };
-    let hash = index.key().hash(&key);
-    let ask = || Postings::new(index.parts(), hash, 0, u64::MAX, Order::OldestFirst);
-    let mut postings = ask();
-    loop {
-        match postings.next() {
-            Ok(None) => return Ok(false),
-            Ok(Some(posting)) if fits(storage, segments, &posting, &key)? => return Ok(true),
-            Ok(Some(_)) => {}
-            Err(bad) => {
-                remake(storage, index, segments, bad)?;
-                postings = ask();
-            }
+    let mut found = false;
+    each_record(storage, segments, index, &key, 0, |hit| match hit {
+        Hit::Record(_) => {
+            found = true;
+            ControlFlow::Break(())
         }
-    }
-}
-
-fn fits(storage: &dyn Storage, segments: &Segments, posting: &Posting, key: &Key<'_>) -> Result<bool, Error> {
-    let segment = segment_of(segments, posting.seq);
-    let unreadable =
-        |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(segment.first));
-    let offset = u64::from(posting.offset);
-    let mut reader = LineReader::open(storage, segment.first, offset, segment.bytes).map_err(unreadable)?;
-    Ok(match reader.next_piece().map_err(unreadable)? {
-        Some(Piece::Line { bytes, .. }) => Record::parse(bytes)
-            .is_ok_and(|record| record.check_header_hash().is_ok() && key.fits(&record.header)),
-        Some(Piece::Rest { .. }) | None => false,
-    })
-}
-
-/// The segment of a record that the index knows.
-fn segment_of(segments: &Segments, seq: u64) -> SegmentInfo {
-    segments
-        .holding(seq)
-        .expect("the index begins with the first segment")
+        // It is told once more: a record too many is better than none.
+        Hit::Altered { .. } => ControlFlow::Continue(()),
+    })?;
+    Ok(found)
 }

@@ -48,9 +48,9 @@ impl Pool {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let started = (0..threads).map_while(|_| {
-            let queue = Arc::clone(&queue);
+            let (queue, summer) = (Arc::clone(&queue), summer.clone());
             std::thread::Builder::new()
-                .spawn_scoped(scope, move || run(&queue, summer))
+                .spawn_scoped(scope, move || run(&queue, summer.as_ref()))
                 .ok()
         });
         let threads = started.count();
@@ -73,7 +73,7 @@ impl Pool {
         };
         if self.threads == 0 {
             self.waiting
-                .push_back(Waiting::Checked(check(block, self.summer)));
+                .push_back(Waiting::Checked(check(block, self.summer.as_ref())));
             return true;
         }
         let (answer, receiver) = channel();
@@ -95,7 +95,7 @@ impl Pool {
     }
 }
 
-fn run(queue: &Mutex<Receiver<Job>>, summer: Option<Summer>) {
+fn run(queue: &Mutex<Receiver<Job>>, summer: Option<&Summer>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((block, answer)) = job else { return };
@@ -104,13 +104,13 @@ fn run(queue: &Mutex<Receiver<Job>>, summer: Option<Summer>) {
     }
 }
 
-fn check(mut block: Block, summer: Option<Summer>) -> Block {
+fn check(mut block: Block, summer: Option<&Summer>) -> Block {
     let (mut offset, mut hashes) = (block.offset, Vec::new());
     for (index, line) in block.bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         match Record::parse(text).and_then(|record| record.check_hashes().map(|()| record)) {
             Ok(record) => {
-                if let Some(summer) = &summer
+                if let Some(summer) = summer
                     && record.header.seq < block.sum_end
                 {
                     summer.add_record(&record, offset, &mut hashes, &mut block.sum);

@@ -7,15 +7,21 @@ use std::sync::Arc;
 
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
+use ledgerstone_formats::record::Record;
+use ledgerstone_formats::records::family::Family;
+use ledgerstone_formats::records::system;
 
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
 use crate::index::about::SealedSpan;
+use crate::index::declared::Declared;
+use crate::index::keys::Recipe;
 use crate::index::load::key_of;
 use crate::index::merge::Cursor;
 use crate::index::sidecar::Sidecar;
-use crate::recover::Inventory;
+use crate::recover::{Found, Inventory, SealFound};
+use crate::segment::lines::{LineReader, Piece};
 use crate::storage::Storage;
 use crate::verify::sums::{Sum, Summer};
 
@@ -46,7 +52,8 @@ impl IndexCheck {
             let secret = Entropy::new().salt();
             let secret =
                 secret.map_err(|error| Error::io("the operating system gives no random bytes", error))?;
-            Some(Summer::new(key, secret))
+            let declared = declarations(storage, inventory, &files);
+            Some(Summer::new(Recipe { key, declared }, secret))
         };
         Ok(Self {
             summer,
@@ -58,7 +65,7 @@ impl IndexCheck {
 
     /// What sums the postings of lines.
     pub(super) fn summer(&self) -> Option<Summer> {
-        self.summer
+        self.summer.clone()
     }
 
     /// Compares the sidecar of a sealed segment whose lines are whole. One that is not there is none: it is made again.
@@ -68,7 +75,7 @@ impl IndexCheck {
         span: &SealedSpan,
         sum: Sum,
     ) -> Option<Finding> {
-        let summer = self.summer?;
+        let summer = self.summer.as_ref()?;
         self.segments.insert(span.first, (span.clone(), sum));
         let name = FileName::Index(span.first);
         if !self.files.contains(&name) {
@@ -80,7 +87,7 @@ impl IndexCheck {
                 let own = (subject.first, subject.end, subject.last_hash, subject.level)
                     == (span.first, span.end, span.last_hash, 0);
                 if own {
-                    compare(&sidecar, &summer, sum)
+                    compare(&sidecar, summer, sum)
                 } else {
                     Err("it is not about the segment".to_owned())
                 }
@@ -107,7 +114,7 @@ impl IndexCheck {
 
     /// Compares it with the sum of the lines so far and the hash of the last of them; none when there are fewer lines.
     pub(super) fn check_open(&mut self, first: u64, sum: Sum, last_hash: Option<Hash>) -> Option<Finding> {
-        let (summer, (name, saved)) = (self.summer?, self.open.take()?);
+        let (summer, (name, saved)) = (self.summer.as_ref()?, self.open.take()?);
         let judged = match (saved, last_hash) {
             (Err(cause), _) => Err(cause),
             // The head tells which lines are missing.
@@ -115,7 +122,7 @@ impl IndexCheck {
             (Ok(sidecar), Some(last_hash)) => {
                 let subject = sidecar.subject();
                 if (subject.first, subject.last_hash) == (first, last_hash) {
-                    compare(&sidecar, &summer, sum)
+                    compare(&sidecar, summer, sum)
                 } else {
                     Err("it is not about the segment".to_owned())
                 }
@@ -128,7 +135,7 @@ impl IndexCheck {
 
     /// Compares the merged indexes, once all segments were read. Where lines are damaged nothing can be told.
     pub(super) fn check_merged(&self, storage: &dyn Storage) -> Vec<Finding> {
-        let Some(summer) = self.summer else {
+        let Some(summer) = &self.summer else {
             return Vec::new();
         };
         let merged = self.files.iter().filter_map(|name| match name {
@@ -136,10 +143,35 @@ impl IndexCheck {
             _ => None,
         });
         let judged = merged.filter_map(|(name, first, end)| {
-            let cause = self.judge_merged(storage, &summer, name, first..end)?;
+            let cause = self.judge_merged(storage, summer, name, first..end)?;
             Some(Finding::new(Code::Index, cause).in_file(name.clone()))
         });
         judged.collect()
+    }
+
+    /// Files that were made for other declarations than those of the records that were read.
+    pub(super) fn notes(&self, storage: &dyn Storage, declared: &Declared) -> Vec<String> {
+        let Some(summer) = &self.summer else {
+            return Vec::new();
+        };
+        let recipe = Recipe {
+            key: summer.recipe().key,
+            declared: declared.clone(),
+        };
+        let is_other = |name: &&FileName| {
+            let Some(Ok(sidecar)) = open(storage, name) else {
+                return false;
+            };
+            // What is bad about it has been reported.
+            let digest = recipe.digest_of(&sidecar);
+            digest.is_ok_and(|digest| digest != sidecar.subject().declared)
+        };
+        let others = self.files.iter().filter(is_other);
+        others
+            .map(|name| {
+                format!("{name} was made for other declared indexes: it is made again when it is needed")
+            })
+            .collect()
     }
 
     /// What is wrong with a merged index.
@@ -178,6 +210,42 @@ impl IndexCheck {
     }
 }
 
+/// What the records declare, read ahead of the check where a file says that it was made for declarations.
+fn declarations(storage: &dyn Storage, inventory: &Inventory, files: &BTreeSet<FileName>) -> Declared {
+    let is_made_for_any = |name: &FileName| {
+        let opened = open(storage, name);
+        opened.is_some_and(|opened| opened.is_ok_and(|file| file.subject().declared != Hash::ZERO))
+    };
+    let mut declared = Declared::default();
+    if !files.iter().any(is_made_for_any) {
+        return declared;
+    }
+    for found in &inventory.segments {
+        let is_sealed_without = |seal: &SealFound| !seal.seal.kinds.contains_key(system::FAMILY);
+        if found.seal.as_ref().is_some_and(is_sealed_without) {
+            continue;
+        }
+        // What cannot be read is reported when it is checked.
+        read_families(storage, found, &mut declared).ok();
+    }
+    declared
+}
+
+fn read_families(storage: &dyn Storage, found: &Found, declared: &mut Declared) -> io::Result<()> {
+    let kind = memchr::memmem::Finder::new(system::FAMILY);
+    let mut lines = LineReader::open(storage, found.first, 0, found.len.unwrap_or(0))?;
+    while let Some(Piece::Line { bytes, .. }) = lines.next_piece()? {
+        if kind.find(bytes).is_some()
+            && let Ok(record) = Record::parse(bytes)
+            && record.header.kind == system::FAMILY
+            && let Some(family) = Family::parse(&record.header.id, record.body())
+        {
+            declared.insert(family);
+        }
+    }
+    Ok(())
+}
+
 /// None for a file that is gone since it was listed.
 fn open(storage: &dyn Storage, name: &FileName) -> Option<Result<Arc<Sidecar>, String>> {
     match storage.map(name) {
@@ -192,7 +260,8 @@ fn open(storage: &dyn Storage, name: &FileName) -> Option<Result<Arc<Sidecar>, S
 
 /// Whether a file has the postings with this sum, each block whole and in its place.
 fn compare(sidecar: &Arc<Sidecar>, summer: &Summer, expected: Sum) -> Result<(), String> {
-    if sidecar.subject().key != *summer.key() {
+    let recipe = summer.recipe();
+    if sidecar.subject().key != recipe.key {
         return Err("it has another secret than the index files before it".to_owned());
     }
     sidecar.check_fences().map_err(|bad| bad.to_string())?;
@@ -204,7 +273,9 @@ fn compare(sidecar: &Arc<Sidecar>, summer: &Summer, expected: Sum) -> Result<(),
             Err(_) => return Err("a block of it is bad, or its postings are out of order".to_owned()),
         }
     }
-    if sum == expected {
+    // One made for other declarations is of no use to anybody, and told in a note.
+    let is_bound = recipe.digest_of(sidecar) == Ok(sidecar.subject().declared);
+    if sum == expected || !is_bound {
         Ok(())
     } else {
         Err("it is not the index of the lines".to_owned())

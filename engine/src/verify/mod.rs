@@ -10,6 +10,7 @@ mod report;
 mod segments;
 mod stop;
 mod sums;
+mod unique;
 
 use ledgerstone_formats::names::FileName;
 

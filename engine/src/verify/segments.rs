@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::{NewerRecord, Record, RecordError};
+use ledgerstone_formats::records::family::Family;
 use ledgerstone_formats::records::system::{self, Genesis};
 
 use crate::error::Error;
@@ -19,6 +20,7 @@ use crate::verify::counters::Counters;
 use crate::verify::indexes::IndexCheck;
 use crate::verify::report::{Progress, Report, VerifyOptions};
 use crate::verify::sums::Sum;
+use crate::verify::unique::Uniques;
 
 pub(crate) struct Walk<'a> {
     pub(super) storage: &'a dyn Storage,
@@ -34,6 +36,8 @@ pub(crate) struct Walk<'a> {
     pub(super) audit: Option<Audit>,
     /// Held in memory until the find issue brings sorted runs on disk.
     counters: Counters,
+    /// The same of values that are unique, and of what is declared.
+    uniques: Uniques,
     index: IndexCheck,
     /// Of the postings of the segment's lines so far.
     sum: Sum,
@@ -92,6 +96,7 @@ impl<'a> Walk<'a> {
             records: 0,
             audit: Some(Audit::from_genesis()),
             counters: Counters::default(),
+            uniques: Uniques::default(),
             damaged: false,
             newer: false,
             rewritten: false,
@@ -122,6 +127,8 @@ impl<'a> Walk<'a> {
             }
         }
         self.report.extend(self.index.check_merged(self.storage));
+        let notes = self.index.notes(self.storage, self.uniques.declared());
+        self.report.notes.extend(notes);
         self.conclude();
         self.report
     }
@@ -367,6 +374,15 @@ impl<'a> Walk<'a> {
                 "the body is null, and this version checks no erasure record".to_owned(),
             );
         } else if let Err(error) = system::check(header.seq, &header.kind, record.body()) {
+            report(Code::Bookkeeping, error.to_string());
+        } else if header.kind == system::FAMILY && Family::parse(&header.id, record.body()).is_none() {
+            report(Code::Bookkeeping, "the body declares no family".to_owned());
+        }
+        let unique = self.uniques.observe(record);
+        if let Err(error) = unique
+            && !self.damaged
+            && !self.newer
+        {
             report(Code::Bookkeeping, error.to_string());
         }
         let counted = self.counters.observe(header);

@@ -9,7 +9,7 @@ use ledgerstone_formats::record::Record;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::index::Posting;
-use crate::index::keys::HashKey;
+use crate::index::keys::Recipe;
 
 /// The sum of some postings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,22 +21,22 @@ impl AddAssign for Sum {
     }
 }
 
-/// Sums the postings of records under a ledger's index secret.
-#[derive(Debug, Clone, Copy)]
+/// Sums the postings of records under a ledger's index secret, and of what it declares.
+#[derive(Debug, Clone)]
 pub(crate) struct Summer {
-    key: HashKey,
+    recipe: Recipe,
     secret: [u8; SALT_BYTES],
 }
 
 impl Summer {
     /// `secret` is new for each check.
-    pub(crate) fn new(key: HashKey, secret: [u8; SALT_BYTES]) -> Self {
-        Self { key, secret }
+    pub(crate) fn new(recipe: Recipe, secret: [u8; SALT_BYTES]) -> Self {
+        Self { recipe, secret }
     }
 
-    /// Secret of the index.
-    pub(crate) fn key(&self) -> &HashKey {
-        &self.key
+    /// What the hashes are made with.
+    pub(crate) fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
     /// One posting.
@@ -51,7 +51,7 @@ impl Summer {
     /// Adds the postings of a record that begins at a byte offset. `hashes` is room to work in.
     pub(crate) fn add_record(&self, record: &Record<'_>, offset: u64, hashes: &mut Vec<u64>, sum: &mut Sum) {
         hashes.clear();
-        self.key.of_header(&record.header, hashes);
+        self.recipe.of_record(record, hashes);
         let (seq, offset) = (record.header.seq, u32::try_from(offset).unwrap_or(u32::MAX));
         for hash in hashes.iter() {
             *sum += self.posting(&Posting {

@@ -147,7 +147,10 @@ mod tests {
     fn a_family_is_read_back_from_its_one_text() {
         let family = family(vec![index("slug", "/slug", true), index("tag", "/tags/-", false)]);
         let body = family.encode();
-        let text = r#"{"indexes":[{"name":"slug","parts":["/slug"],"unique":true},{"name":"tag","parts":["/tags/-"]}]}"#;
+        let text = concat!(
+            r#"{"indexes":[{"name":"slug","parts":["/slug"],"unique":true},"#,
+            r#"{"name":"tag","parts":["/tags/-"]}]}"#
+        );
         assert_eq!(String::from_utf8(body.clone()).unwrap(), text);
         assert_eq!(Family::parse("spec", &body), Some(family));
         for (from, to) in [

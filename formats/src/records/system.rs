@@ -16,6 +16,8 @@ pub const GENESIS: &str = "sys_genesis";
 pub const RECOVERY: &str = "sys_recovery";
 /// An operator's word for a clock that stepped.
 pub const CLOCK: &str = "sys_clock";
+/// What is declared for a kind of record.
+pub const FAMILY: &str = "sys_family";
 
 /// `format` of a genesis body.
 pub const FORMAT: &str = "ledgerstone/1";
@@ -65,7 +67,7 @@ pub const KINDS: [SystemKind; 14] = [
         Writer::Engine,
     ),
     row("sys_key", "verifier key", &[], Writer::Reserved),
-    row("sys_family", "kind", &[], Writer::Reserved),
+    row(FAMILY, "kind", &["indexes"], Writer::Engine),
     row(
         "sys_archive",
         "first sequence number of the segment",
