@@ -7,10 +7,11 @@ use ledgerstone_formats::names::FileName;
 
 use super::*;
 
-/// With segments of five records or so.
+/// With segments of five records or so, and an index saved of the open one.
 fn place() -> Place {
     let mut place = Place::new();
     place.options.segment_bytes = 2_500;
+    place.options.saved_index_bytes_min = 0;
     place
 }
 
@@ -126,6 +127,7 @@ fn an_index_holds_for_records_that_were_there_before_it() {
     let mut place = place();
     let ledger = place.create();
     fill(&ledger, 0..150);
+    super::levels::wait_for_parts(&ledger, 9);
     ledger.close().unwrap();
     let is_merged = |name: &FileName| matches!(name, FileName::Merged { .. });
     let files = place.storage.list().unwrap().files;

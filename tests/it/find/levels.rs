@@ -41,7 +41,7 @@ fn grow(ledger: &Ledger, count: u64) {
     }
 }
 
-fn wait_for_parts(ledger: &Ledger, most: u64) {
+pub(super) fn wait_for_parts(ledger: &Ledger, most: u64) {
     let begun = Instant::now();
     while ledger.stats().index_parts > most {
         assert!(begun.elapsed() < PATIENCE, "{:?}", ledger.stats());
