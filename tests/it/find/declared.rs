@@ -127,7 +127,7 @@ fn an_index_holds_for_records_that_were_there_before_it() {
     let mut place = place();
     let ledger = place.create();
     fill(&ledger, 0..150);
-    super::levels::wait_for_parts(&ledger, 9);
+    levels::wait_for_parts(&ledger, 9);
     ledger.close().unwrap();
     let is_merged = |name: &FileName| matches!(name, FileName::Merged { .. });
     let files = place.storage.list().unwrap().files;
