@@ -11,6 +11,26 @@ use ledgerstone_formats::records::family::Family;
 use crate::error::{Error, ErrorKind};
 
 /// How a ledger is opened. `Options::default()` is meant for production.
+///
+/// # What one open ledger takes
+///
+/// A process may have hundreds of ledgers open: what each takes is bounded by its options, however long it is.
+///
+/// - **Threads**: 2, writer and notary; 1 more now and then, while index files are merged. A door has 1, and 2 for each
+///   connection.
+/// - **Files**: 3 (the directory, the segment that is written, the same while it is read back) and at most
+///   `open_segments_max`; a few more for the moment in which one is made. A door has 2, and 1 for each connection.
+/// - **Memory**: 1 MiB, and
+///   - three times `queue_bytes_max`: what waits, and a group as lines. A batch may be larger than that when nothing
+///     else waits; its memory is given back once it is stored.
+///   - for each connection of a door at most two batches, of 64 MiB each if the client makes them so large.
+///   - the index of the segment that is written: 36 to 72 bytes for each of a record's keys, of which it has 3, and one
+///     more each for correlation id, idempotency key and value of a declared index. For records of 400 bytes that is
+///     about half of `segment_bytes`, so it is `segment_bytes` that bounds it; twice that while the segment before is
+///     being sealed.
+///   - 1 KiB at most, mostly less than 300 bytes, for each of `numbers_cached_max`, six times at most.
+///
+///   Index files of sealed segments are mapped, and the operating system drops their pages when it needs the memory.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Longest body taken, in bytes; 2 MiB, at most 16 MiB.
@@ -38,6 +58,11 @@ pub struct Options {
     /// Families that the ledger is to have: their indexes are added to those that it has, and recorded, when it is
     /// opened. What it has it keeps without being asked.
     pub families: Vec<Family>,
+    /// Segment files that lookups keep open, the last used ones; 64.
+    pub open_segments_max: usize,
+    /// Tenants, kinds and things whose newest numbers the writer keeps in memory, so many of each; 65,536. Those that
+    /// it does not find there it looks up.
+    pub numbers_cached_max: usize,
     /// An operator's word that a tail which is not of the torn shape is one all the same: for file systems that show
     /// old bytes in sectors never written.
     pub accept_torn: bool,
@@ -68,6 +93,8 @@ impl Default for Options {
             disk_free_min_bytes: 64 << 20,
             door_connections_max: 0,
             families: Vec::new(),
+            open_segments_max: 64,
+            numbers_cached_max: 1 << 16,
             accept_torn: false,
             accept_clock: None,
         }
@@ -93,6 +120,9 @@ impl Options {
         }
         if self.queue_records_max == 0 || self.queue_bytes_max == 0 {
             return invalid("a queue needs room for at least one record".to_owned());
+        }
+        if self.open_segments_max == 0 || self.numbers_cached_max == 0 {
+            return invalid("open_segments_max and numbers_cached_max are at least 1".to_owned());
         }
         Ok(())
     }

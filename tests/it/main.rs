@@ -28,6 +28,7 @@ mod independent;
 mod json_vectors;
 mod layering;
 mod ledger;
+mod many;
 mod merkle_vectors;
 mod model;
 mod planted;

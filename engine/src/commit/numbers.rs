@@ -15,12 +15,11 @@ use crate::error::Error;
 use crate::read::lookup::{By, Lookup, Order};
 use crate::read::snapshot::{Scope, Snapshot};
 
-/// Entries of each map that are held for sure; up to twice as many are.
-const RECENT_MAX: usize = 1 << 16;
-
 /// What comes next for each tenant, kind and thing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Numbers {
+    /// Entries of each map that are held for sure; up to twice as many are.
+    cached_max: usize,
     /// Records of each tenant so far.
     tenants: Recent<Tenant, u64>,
     /// Whether a kind counts revisions.
@@ -32,12 +31,21 @@ pub(crate) struct Numbers {
 type Entity = (Box<str>, Option<Tenant>, Box<str>);
 
 impl Numbers {
+    pub(crate) fn new(cached_max: usize) -> Self {
+        Self {
+            cached_max,
+            tenants: Recent::default(),
+            kinds: Recent::default(),
+            revisions: Recent::default(),
+        }
+    }
+
     /// Forgets what was not asked for long. Called between groups: what is prepared for a group is known until it is
     /// assigned.
     pub(crate) fn forget_old(&mut self) {
-        self.tenants.age();
-        self.kinds.age();
-        self.revisions.age();
+        self.tenants.age(self.cached_max);
+        self.kinds.age(self.cached_max);
+        self.revisions.age(self.cached_max);
     }
 
     /// Makes sure that `assign` knows what these records need.
@@ -168,8 +176,8 @@ impl<K, V> Default for Recent<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     /// Forgets what was not asked since it was called last, if there is much. Nothing is forgotten in between.
-    fn age(&mut self) {
-        if self.new.len() >= RECENT_MAX {
+    fn age(&mut self, cached_max: usize) {
+        if self.new.len() >= cached_max {
             self.old = std::mem::take(&mut self.new);
         }
     }

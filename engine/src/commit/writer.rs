@@ -218,6 +218,10 @@ impl Writer {
                 placements,
             }));
         }
+        // A group that was larger than the queue is rare.
+        self.buffer.clear();
+        self.buffer
+            .shrink_to(self.options.queue_bytes_max.saturating_mul(2));
         Ok(u64::from(records))
     }
 

@@ -8,22 +8,22 @@ use ledgerstone_formats::names::FileName;
 
 use crate::storage::{ReadAt, Storage};
 
-/// Files kept open at most.
-const OPEN_MAX: usize = 64;
-
 /// Opens segments to read, and keeps those open that were used last. Segments are never replaced while a process has
 /// them open.
 #[derive(Debug)]
 pub(crate) struct OpenSegments {
     storage: Arc<dyn Storage>,
+    /// Files kept open at most.
+    files_max: usize,
     /// Last used at the back.
     open: Mutex<VecDeque<(u64, Arc<dyn ReadAt>)>>,
 }
 
 impl OpenSegments {
-    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, files_max: usize) -> Self {
         Self {
             storage,
+            files_max,
             open: Mutex::default(),
         }
     }
@@ -37,7 +37,7 @@ impl OpenSegments {
             Some((_, file)) => file,
             None => Arc::from(self.storage.open(&FileName::Segment(first))?),
         };
-        if open.len() == OPEN_MAX {
+        if open.len() >= self.files_max {
             open.pop_front();
         }
         open.push_back((first, Arc::clone(&file)));

@@ -19,6 +19,9 @@ use crate::read::scan::Scan;
 use crate::segment::list::Segments;
 use crate::storage::Storage;
 
+/// Segment files that a snapshot of a ledger that somebody else writes to keeps open.
+const OPEN_SEGMENTS_MAX: usize = 64;
+
 /// What the snapshots of an open ledger share.
 #[derive(Debug, Clone)]
 pub(crate) struct Lookups {
@@ -29,10 +32,14 @@ pub(crate) struct Lookups {
 
 impl Lookups {
     /// `index` is none for a ledger that is open for reading only.
-    pub(crate) fn new(storage: &Arc<dyn Storage>, index: Option<&Arc<Index>>) -> Self {
+    pub(crate) fn new(
+        storage: &Arc<dyn Storage>,
+        index: Option<&Arc<Index>>,
+        open_segments_max: usize,
+    ) -> Self {
         Self {
             index: Arc::new(index.map_or_else(OnceLock::new, |index| Arc::clone(index).into())),
-            files: Arc::new(OpenSegments::new(Arc::clone(storage))),
+            files: Arc::new(OpenSegments::new(Arc::clone(storage), open_segments_max)),
         }
     }
 }
@@ -117,7 +124,7 @@ impl Snapshot {
         head_size: Option<u64>,
     ) -> Self {
         Self {
-            files: Arc::new(OpenSegments::new(Arc::clone(&storage))),
+            files: Arc::new(OpenSegments::new(Arc::clone(&storage), OPEN_SEGMENTS_MAX)),
             storage,
             segments: Segments::from(segments),
             size,
