@@ -85,21 +85,25 @@ pub(crate) fn encode_hex(bytes: &[u8], hex: &mut [u8]) {
     }
 }
 
+/// Value of each lower-case hex digit; 0x80 for any other byte.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [0x80; 256];
+    let mut value = 0;
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    nibbles
+};
+
 /// Reads exactly `2 × bytes.len()` lower-case hex digits; false if `hex` is anything else.
 pub(crate) fn decode_hex(hex: &[u8], bytes: &mut [u8]) -> bool {
-    fn nibble(digit: u8) -> u8 {
-        match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => 0x80,
-        }
-    }
     if hex.len() != 2 * bytes.len() {
         return false;
     }
     let mut bad = 0;
     for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-        let (high, low) = (nibble(pair[0]), nibble(pair[1]));
+        let (high, low) = (NIBBLES[usize::from(pair[0])], NIBBLES[usize::from(pair[1])]);
         bad |= high | low;
         *byte = high << 4 | low & 15;
     }

@@ -1,7 +1,9 @@
 //! A stored line, taken apart: HEADER and PAYLOAD, zipped around `hash`.
 
 use std::fmt;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -11,6 +13,8 @@ use crate::limits::{PAYLOAD_OVERHEAD_BYTES, SALT_BYTES};
 
 /// What ends the header in every version: a quote inside a JSON string is always escaped.
 const HASH_MEMBER: &[u8] = b",\"hash\":\"";
+/// Made once: making it costs as much as finding.
+static HASH_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(HASH_MEMBER));
 const SALT_MEMBER: &[u8] = b"\"salt\":\"";
 const BODY_MEMBER: &[u8] = b"\",\"body\":";
 const ERASED: &[u8] = b"\"salt\":null,\"body\":null";
@@ -53,7 +57,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn split(line: &'a [u8]) -> Result<Self, RecordError> {
-        let end = memchr::memmem::find(line, HASH_MEMBER).ok_or(RecordError::NoHash)?;
+        let end = HASH_FINDER.find(line).ok_or(RecordError::NoHash)?;
         let rest = &line[end + HASH_MEMBER.len()..];
         let hash = rest
             .get(..64)

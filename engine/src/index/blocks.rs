@@ -36,6 +36,12 @@ pub(crate) fn payload(file: &[u8], block: usize) -> Result<&[u8], BadBlock> {
     }
 }
 
+/// The payload of a block whose checksum was compared a moment ago.
+pub(crate) fn payload_again(file: &[u8], block: usize) -> Result<&[u8], BadBlock> {
+    let start = block.checked_mul(BLOCK_BYTES).ok_or(BadBlock(block))?;
+    file.get(start..start + PAYLOAD_BYTES).ok_or(BadBlock(block))
+}
+
 /// Appends blocks of postings; sequence numbers are stored from `first` on.
 pub(crate) fn put_postings(postings: &[Posting], first: u64, out: &mut Vec<u8>) {
     let mut payload = Vec::with_capacity(PAYLOAD_BYTES);

@@ -12,7 +12,7 @@ use ledgerstone_formats::hash::Hash;
 
 use crate::index::Posting;
 use crate::index::about::About;
-use crate::index::blocks::{BLOCK_BYTES, BLOCK_ENTRIES, BadBlock, PAYLOAD_BYTES, payload, posting};
+use crate::index::blocks::{BLOCK_BYTES, BLOCK_ENTRIES, BadBlock, PAYLOAD_BYTES, payload, payload_again, posting};
 use crate::index::keys::{HASH_KEY_BYTES, HashKey};
 use crate::storage::Mapped;
 
@@ -168,6 +168,16 @@ impl Sidecar {
         self.entries_at(place_of(block), count)
     }
 
+    /// The postings of a block whose checksum was compared a moment ago.
+    fn block_again(&self, block: usize) -> Result<Block<'_>, BadBlock> {
+        let count = (self.entries - block * BLOCK_ENTRIES).min(BLOCK_ENTRIES);
+        Ok(Block {
+            payload: payload_again(self.bytes.as_ref(), place_of(block))?,
+            count,
+            first: self.subject.first,
+        })
+    }
+
     /// The fences of a group.
     fn fences(&self, group: usize) -> Result<Block<'_>, BadBlock> {
         let blocks = self.entries.div_ceil(BLOCK_ENTRIES);
@@ -225,6 +235,8 @@ pub(crate) struct Run {
     index: usize,
     /// The record of the one before.
     last: Option<u64>,
+    /// The block whose checksum was compared last.
+    checked: Option<usize>,
 }
 
 impl Run {
@@ -235,6 +247,7 @@ impl Run {
             sidecar: Arc::clone(sidecar),
             hash,
             last: None,
+            checked: None,
         })
     }
 
@@ -273,14 +286,18 @@ impl Run {
         Ok(())
     }
 
-    fn get(&self, index: usize) -> Result<Option<Posting>, BadBlock> {
+    fn get(&mut self, index: usize) -> Result<Option<Posting>, BadBlock> {
         if index >= self.sidecar.entries {
             return Ok(None);
         }
-        let found = self
-            .sidecar
-            .block(index / BLOCK_ENTRIES)?
-            .get(index % BLOCK_ENTRIES);
+        let block = index / BLOCK_ENTRIES;
+        let postings = if self.checked == Some(block) {
+            self.sidecar.block_again(block)?
+        } else {
+            self.sidecar.block(block)?
+        };
+        self.checked = Some(block);
+        let found = postings.get(index % BLOCK_ENTRIES);
         Ok((found.hash == self.hash).then_some(found))
     }
 }

@@ -26,8 +26,8 @@ pub use crate::index::runs::Order;
 pub const PAGE_RECORDS_DEFAULT: usize = 50;
 /// Records of the largest page.
 pub const PAGE_RECORDS_MAX: usize = 200;
-/// How much of a segment is read for a line, in bytes: few are longer.
-const READ_BYTES: usize = 4_096;
+/// How much of a segment is read for a line at first, in bytes: few are longer.
+const READ_BYTES: usize = 2_048;
 
 /// What the records have in common that are looked up. All but `Kind` are meant within the scope of the lookup, which
 /// is one tenant or none.
