@@ -12,7 +12,9 @@ use ledgerstone_formats::hash::Hash;
 
 use crate::index::Posting;
 use crate::index::about::About;
-use crate::index::blocks::{BLOCK_BYTES, BLOCK_ENTRIES, BadBlock, PAYLOAD_BYTES, payload, payload_again, posting};
+use crate::index::blocks::{
+    BLOCK_BYTES, BLOCK_ENTRIES, BadBlock, PAYLOAD_BYTES, payload, payload_again, posting,
+};
 use crate::index::keys::{HASH_KEY_BYTES, HashKey};
 use crate::storage::Mapped;
 

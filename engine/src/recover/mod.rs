@@ -8,6 +8,7 @@ mod indexes;
 mod inventory;
 mod plan;
 mod planner;
+mod reading;
 mod rest;
 mod tail;
 mod unrecorded;

@@ -1,11 +1,11 @@
 //! How a plan is made: the inventory, then the lines that no seal covers, then the heads.
 
 use std::collections::HashSet;
+use std::io;
 
 use ledgerstone_formats::checkpoint::VerifierKey;
 use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
-use ledgerstone_formats::record::{NewerRecord, RecordError, whole_line_within};
 use ledgerstone_formats::records::system::Genesis;
 
 use crate::commit::shared::SegmentInfo;
@@ -18,28 +18,28 @@ use crate::limits::QUARANTINE_BYTES_MAX;
 use crate::options::Options;
 use crate::recover::copies::leave_out_foreign;
 use crate::recover::heads::Heads;
-use crate::recover::identity::is_genesis;
 use crate::recover::indexes::Indexes;
 use crate::recover::plan::{Adopted, Plan, TornTail};
+use crate::recover::reading::{LineStop, Stop, is_newer};
 use crate::recover::rest::resting;
 use crate::recover::unrecorded::unrecorded;
 use crate::recover::{Found, Inventory, Seals, Tail, classify};
-use crate::segment::audit::{Audit, LineError};
-use crate::segment::lines::{LineReader, Piece};
+use crate::segment::audit::Audit;
+use crate::segment::lines::LineReader;
 use crate::segment::list::Segments;
 use crate::storage::Storage;
 
 pub(super) struct Planner<'a> {
     storage: &'a dyn Storage,
     inventory: Inventory,
-    plan: Plan,
+    pub(super) plan: Plan,
     /// Where the newest head's records end: segment and offset.
-    watermark_at: Option<(u64, u64)>,
+    pub(super) watermark_at: Option<(u64, u64)>,
     /// Records in sealed segments.
     sealed_size: u64,
     /// Sizes past them at which the tree was compared with a head.
-    compared: HashSet<u64>,
-    indexes: Indexes,
+    pub(super) compared: HashSet<u64>,
+    pub(super) indexes: Indexes,
 }
 
 impl<'a> Planner<'a> {
@@ -265,22 +265,7 @@ impl<'a> Planner<'a> {
         let unreadable =
             |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(first));
         let mut reader = LineReader::open(self.storage, first, 0, len).map_err(unreadable)?;
-        let mut line = 0;
-        let stopped = loop {
-            line += 1;
-            match reader.next_piece().map_err(unreadable)? {
-                None => break None,
-                Some(Piece::Rest { offset, bytes }) => {
-                    let replaced = whole_line_within(bytes).is_some_and(|line| line < bytes.len());
-                    break Some((offset, LineStop::Unfinished { replaced }));
-                }
-                Some(Piece::Line { offset, bytes }) => {
-                    if let Err(error) = self.feed(offset, bytes) {
-                        break Some((offset, error));
-                    }
-                }
-            }
-        };
+        let (stopped, line) = self.read_lines(&mut reader, len).map_err(unreadable)?;
         let stopped = match stopped {
             Some((_, LineStop::Head(finding))) => {
                 self.plan.findings.push(finding.in_file(FileName::Segment(first)));
@@ -326,39 +311,6 @@ impl<'a> Planner<'a> {
             .map_err(unreadable)
     }
 
-    fn feed(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LineStop> {
-        let genesis_seq = self.plan.audit.next_seq() == 0;
-        let record =
-            self.plan
-                .audit
-                .feed(bytes)
-                .map_err(|error| match NewerRecord::parse_checked(bytes) {
-                    // A flipped bit in the version is no newer format: what every version keeps must hold.
-                    Err(bad) if is_newer(&error) => LineStop::Line(LineError::Record(bad)),
-                    _ => LineStop::Line(error),
-                })?;
-        if genesis_seq && !is_genesis(&record, &self.plan.genesis) {
-            let cause = "ledger.json is not the body of this genesis record";
-            return Err(LineStop::Head(Finding::new(Code::Evidence, cause).at_seq(0)));
-        }
-        let audit = &self.plan.audit;
-        let whole = audit.chain().next_seq() == audit.next_seq();
-        self.indexes.open.add(&record, offset, whole);
-        if whole {
-            self.plan.heads.check_root(audit.tree()).map_err(LineStop::Head)?;
-            let size = audit.tree().size();
-            self.compared
-                .extend(self.plan.heads.has_size(size).then_some(size));
-            if audit.tree().size() == self.plan.heads.watermark() {
-                self.watermark_at = Some((audit.segment(), audit.whole_bytes()));
-                if audit.segment() == self.plan.notary_start.segment() {
-                    self.plan.notary_start = audit.clone();
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn judge_tail(
         &mut self,
         first: u64,
@@ -366,7 +318,7 @@ impl<'a> Planner<'a> {
         len: u64,
         damage: Finding,
         accept_torn: bool,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         let length = len - whole;
         // Longer than a group with its filler and a sector: no single append leaves it, and it need not be read.
         let judged = if length > QUARANTINE_BYTES_MAX {
@@ -439,26 +391,4 @@ impl<'a> Planner<'a> {
             }
         }
     }
-}
-
-/// Why reading a segment stopped.
-enum LineStop {
-    Line(LineError),
-    Head(Finding),
-    /// No LF comes; `replaced` says that a whole line and more is there.
-    Unfinished {
-        replaced: bool,
-    },
-}
-
-/// What kind of bytes reading stopped at.
-#[derive(PartialEq, Eq)]
-enum Stop {
-    Bad,
-    Cut,
-    Newer,
-}
-
-fn is_newer(error: &LineError) -> bool {
-    matches!(error, LineError::Record(RecordError::Newer(_)))
 }

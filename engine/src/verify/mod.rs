@@ -1,7 +1,7 @@
 //! Checking a ledger: lines, chain, tree, heads, seals, counters. Findings are data, not an error, and checking goes on
 //! after one. Changes nothing, needs no lock, and works while the ledger is being written.
 
-mod blocks;
+pub(crate) mod blocks;
 mod conclude;
 mod counters;
 mod indexes;
