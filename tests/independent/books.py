@@ -2,6 +2,9 @@
 
 import collections
 
+from families import Uniques, parse_family
+from line import attempt
+
 SYSTEM = ("genesis", "recovery", "key", "family", "archive", "hold", "release", "erasure", "prune", "export", "clock",
           "verify", "refused", "tick")
 
@@ -10,6 +13,7 @@ class Books:
     def __init__(self):
         self.counts = collections.Counter()
         self.versioned = {}
+        self.uniques = Uniques()
         self.is_known = True  # until records are missing: what the counters should be is not known then
         self.is_complete = True  # until lines of a newer version come, whose counters are not known
 
@@ -21,6 +25,11 @@ class Books:
             yield 38, "no such kind of the system"
         if (r.kind == "sys_genesis") != (r.seq == 0):
             yield 38, "genesis is the first record, and only the first"
+        family = attempt(parse_family, r.id, r.body) if r.kind == "sys_family" else {}
+        if family is None:
+            yield 38, "the body declares no family"
+        elif r.kind == "sys_family":
+            self.uniques.declare(r.id, family)
         if not (self.is_known and self.is_complete):
             return
         tenant, entity, key = ("tenant", r.tenant), ("entity", r.kind, r.tenant, r.id), ("key", r.tenant, r.key)
@@ -32,4 +41,6 @@ class Books:
             yield 38, "rev is %d, expected %d" % (r.rev, self.counts[entity] + 1)
         if r.key is not None and self.counts[key]:
             yield 38, "key stands in an earlier record"
+        if self.uniques.enter(r):
+            yield 38, "another thing has a value that is unique"
         self.counts.update((tenant, entity, key))

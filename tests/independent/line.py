@@ -28,7 +28,7 @@ ERASED = re.compile(rb'\{"salt":null,"body":null *\}')
 UNESCAPED = re.compile(r"\\(.)")
 DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9]")
 
-Record = collections.namedtuple("Record", "seq at i n kind tenant tseq id rev key prev hash body")
+Record = collections.namedtuple("Record", "seq at i n kind tenant tseq id rev corr key prev hash body")
 
 
 def need(holds, reason):
@@ -62,12 +62,12 @@ def parse_line(line):
     for text, bytes_max in ((tenant, 128), (entity, 256), (corr, 256), (key, 128)):
         need(not text or len(UNESCAPED.sub(r"\1", text).encode()) <= bytes_max, "a string is too long")
     if ERASED.fullmatch(payload):
-        return Record(seq, at, i, n, kind, tenant, tseq, entity, m[9] and rev, key, prev, stored, None)
+        return Record(seq, at, i, n, kind, tenant, tseq, entity, m[9] and rev, corr, key, prev, stored, None)
     need(sha256(payload).hex() == digest, "digest differs")
     body = PAYLOAD.fullmatch(payload)
     need(body and len(body[1]) <= 16 << 20, "payload has another form, or its body is too long")
     need(type(json.loads(body[1].decode(), parse_int=str, parse_float=str)) is dict, "body is no object")
-    return Record(seq, at, i, n, kind, tenant, tseq, entity, m[9] and rev, key, prev, stored, body[1])
+    return Record(seq, at, i, n, kind, tenant, tseq, entity, m[9] and rev, corr, key, prev, stored, body[1])
 
 
 def parse_newer(line):
@@ -78,7 +78,7 @@ def parse_newer(line):
     need(line[cut + 73:cut + 75] == b'",' and leaf_hash(header).hex() == stored, "hash differs")
     need(type(members["v"]) is int and type(members["seq"]) is int, "v or seq is no number")
     need(ERASED.fullmatch(payload) or sha256(payload).hex() == members["digest"], "digest differs")
-    return Record(members["seq"], "", 0, 1, NEWER, None, 0, "", None, None, members["prev"], stored, payload)
+    return Record(members["seq"], "", 0, 1, NEWER, None, 0, "", None, None, None, members["prev"], stored, payload)
 
 
 def begins_with_line(piece):

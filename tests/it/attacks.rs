@@ -1,6 +1,7 @@
 //! What somebody can do to a ledger's files, what it is called, and where: each attack is judged by this project's
 //! verifier and by the independent one.
 
+mod families;
 mod newer;
 
 use std::sync::Arc;
