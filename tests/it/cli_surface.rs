@@ -2,13 +2,14 @@
 
 use ledgerstone_tests::cli::Place;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "init",
     "append",
     "get",
     "latest",
     "history",
     "find",
+    "family",
     "scan",
     "tail",
     "seal",
@@ -21,7 +22,7 @@ const COMMANDS: [&str; 15] = [
 ];
 
 /// Every option of every command. One that is not here is either a slip or has to be decided first.
-const OPTIONS: [(&str, &str); 15] = [
+const OPTIONS: [(&str, &str); 17] = [
     ("init", "--origin --unsigned SETTINGS"),
     (
         "append",
@@ -36,8 +37,10 @@ const OPTIONS: [(&str, &str); 15] = [
     ),
     (
         "find",
-        "--corr --since --until --after --limit --count --tenant --body",
+        "--corr --by --kind --since --until --after --limit --count --tenant --body",
     ),
+    ("family add", "--index --unique --multi SETTINGS"),
+    ("family list", ""),
     (
         "scan",
         "--from --to --after --kind --since --until --limit --count --tenant --body",
@@ -112,6 +115,9 @@ fn a_directory_without_a_ledger_is_code_2_for_every_command_and_is_left_as_it_is
             "latest DIR --kind entry x",
             "history DIR --kind entry x",
             "find DIR --corr x",
+            "find DIR --by x=y",
+            "family add DIR entry --index x=/x",
+            "family list DIR",
             "scan DIR",
             "tail DIR",
             "seal DIR",

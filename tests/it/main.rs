@@ -12,6 +12,7 @@ mod cli_bytes;
 mod cli_check;
 mod cli_corpora;
 mod cli_demo;
+mod cli_family;
 mod cli_find;
 mod cli_read;
 mod cli_recover;

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line. Each help ends with two examples.
 
 mod checking;
+mod family;
 mod reading;
 mod writing;
 
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use checking::{Checkpoint, Demo, Inspect, Recover, Seal, Stat, Verify};
-pub(crate) use reading::{Find, Get, History, Latest, Owned, Part, Scan, Tail};
+pub(crate) use family::{Family, FamilyAdd, Verb};
+pub(crate) use reading::{ByIndex, Find, Get, History, Latest, Owned, Part, Scan, Tail};
 pub(crate) use writing::{Append, Init, Members};
 
 use crate::config::{Age, Size};
@@ -134,8 +136,10 @@ pub(crate) enum Command {
     Latest(Latest),
     /// Print all records about a thing
     History(History),
-    /// Print the records that share a correlation id
+    /// Print the records that share a correlation id, or values in a declared index
     Find(Find),
+    /// Declare what records of a kind can be found by, or show it
+    Family(Family),
     /// Print records in order
     Scan(Scan),
     /// Print the last records, and those that come

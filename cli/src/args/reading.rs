@@ -1,10 +1,12 @@
 //! Arguments of the commands that print records.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use ledgerstone_engine::Scope;
-use ledgerstone_formats::ids::{Correlation, EntityId, Kind, Tenant};
+use ledgerstone_formats::ids::{Correlation, EntityId, IdError, Kind, Tenant};
+use ledgerstone_formats::records::index::IndexName;
 
 /// Arguments of `get`.
 #[derive(Debug, Args)]
@@ -176,15 +178,42 @@ pub(crate) struct History {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ledgerstone find audit --tenant acme --corr req-7
-  ledgerstone find audit --corr 0192f3a8 --since -2h --body")]
+  ledgerstone find specs --by tag=finance --since -2h --body")]
+#[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Find {
     /// The ledger's directory
     pub(crate) dir: PathBuf,
     /// The correlation id that the records share
-    #[arg(long, value_name = "ID")]
-    pub(crate) corr: Correlation,
+    #[arg(long, value_name = "ID", group = "what")]
+    pub(crate) corr: Option<Correlation>,
+    /// The value that they share in a declared index; of an index with several parts, a value for each, with commas
+    /// between them or in an option each
+    #[arg(long, value_name = "INDEX=VALUE", group = "what")]
+    pub(crate) by: Vec<ByIndex>,
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<Kind>,
     #[command(flatten)]
     pub(crate) part: Part,
     #[command(flatten)]
     pub(crate) owned: Owned,
+}
+
+/// `INDEX=VALUE`.
+#[derive(Debug, Clone)]
+pub(crate) struct ByIndex {
+    pub(crate) index: IndexName,
+    pub(crate) value: String,
+}
+
+impl FromStr for ByIndex {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (index, value) = text.split_once('=').ok_or("expected INDEX=VALUE")?;
+        Ok(Self {
+            index: index.parse().map_err(|error: IdError| error.to_string())?,
+            value: value.to_owned(),
+        })
+    }
 }

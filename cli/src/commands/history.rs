@@ -2,7 +2,7 @@
 
 use ledgerstone_engine::{By, Lookup};
 
-use super::matches::print_part;
+use super::matches::{print_part, snapshot};
 use crate::args::History;
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -15,5 +15,12 @@ pub(crate) fn run(args: &History, output: &mut Output) -> Outcome<Exit> {
         id: args.id.clone(),
     };
     let lookup = Lookup::new(args.owned.scope(), by);
-    print_part(&args.dir, lookup, &args.part, &args.owned, output)
+    print_part(
+        &args.dir,
+        &snapshot(&args.dir)?,
+        lookup,
+        &args.part,
+        &args.owned,
+        output,
+    )
 }

@@ -22,6 +22,7 @@ pub(super) fn snapshot(dir: &Path) -> Outcome<Snapshot> {
 /// Prints what a lookup finds, or how many.
 pub(super) fn print_part(
     dir: &Path,
+    snapshot: &Snapshot,
     lookup: Lookup,
     part: &Part,
     owned: &Owned,
@@ -38,7 +39,7 @@ pub(super) fn print_part(
         ..lookup
     };
     let damaged = |error| opening::in_directory(dir, &error);
-    let mut matches = snapshot(dir)?.find(lookup).map_err(damaged)?;
+    let mut matches = snapshot.find(lookup).map_err(damaged)?;
     let limit = part.limit.unwrap_or(u64::MAX);
     let mut count = 0;
     while count < limit

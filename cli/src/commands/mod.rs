@@ -3,6 +3,7 @@
 mod append;
 mod checkpoint;
 mod demo;
+mod family;
 mod find;
 mod get;
 mod history;
@@ -42,6 +43,7 @@ pub(crate) fn run(
         Command::Latest(args) => latest::run(args, output),
         Command::History(args) => history::run(args, output),
         Command::Find(args) => find::run(args, output),
+        Command::Family(args) => family::run(args, config_file, output),
         Command::Scan(args) => scan::run(args, output),
         Command::Tail(args) => tail::run(args, output),
         Command::Seal(args) => seal::run(args, &config(&args.settings)?, output),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ledgerstone_formats::ids::{Kind, Tenant};
+use ledgerstone_formats::records::family::Family;
 
 use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::Error;
@@ -194,6 +195,14 @@ impl Snapshot {
         families.read(storage, &self.segments, &index, sealed_end)?;
         put_in(storage, &self.segments, &mut index, families.declared())?;
         Ok(Arc::clone(self.index.get_or_init(|| Arc::new(index))))
+    }
+
+    /// What is declared for the kinds of its records, in the order of their names.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable` when the index has to be made and the lines cannot be read.
+    pub fn families(&self) -> Result<Vec<Family>, Error> {
+        Ok(self.index()?.recipe().declared.families().cloned().collect())
     }
 
     /// Records that can be read: the sequence numbers below it.
