@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::Cli;
 use crate::exit::Exit;
@@ -33,6 +34,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error, &typed).into(),
     };
+    if cli.common.log != LevelFilter::OFF {
+        tracing_subscriber::fmt()
+            .with_max_level(cli.common.log)
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .init();
+    }
     run(&cli, &typed).into()
 }
 

@@ -177,6 +177,7 @@ impl Ledger {
     }
 
     fn open_held(means: Means) -> Result<(Self, Writer, Recovered), Error> {
+        let _span = tracing::info_span!("open").entered();
         let plan = plan(means.storage.as_ref(), means.keys.as_ref(), &means.options)?;
         let mut recovered = recovered(&plan);
         let genesis = plan.genesis.clone();
@@ -210,6 +211,13 @@ impl Ledger {
             genesis,
             body_bytes_max: means.options.body_bytes_max,
         };
+        tracing::info!(
+            size = writer.chain.next_seq(),
+            torn = recovered.torn.is_some(),
+            adopted = recovered.adopted.is_some(),
+            read_only = recovered.read_only.is_some(),
+            "opened"
+        );
         let ledger = Self {
             intake: Arc::new(intake),
             lookups: writer.lookups.clone(),
@@ -301,7 +309,7 @@ impl Ledger {
 
     /// What it has done and where it stands.
     pub fn stats(&self) -> Stats {
-        self.intake.shared.stats()
+        self.intake.shared.stats(self.intake.clock.monotonic())
     }
 
     /// Answers those who are at the door, takes nothing more, commits what waits, publishes a head over it, and lets
@@ -378,6 +386,7 @@ impl Writer {
             pages_first: 0,
             unchecked: 0,
             buffer: Vec::new(),
+            took: Default::default(),
             _lock: Arc::clone(&means.lock),
         }
     }

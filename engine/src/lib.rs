@@ -58,4 +58,4 @@ pub use read::lookup::{By, Lookup, Matches, Order, PAGE_RECORDS_DEFAULT, PAGE_RE
 pub use read::reader::Reader;
 pub use read::scan::{Scan, StoredLine};
 pub use read::snapshot::{Scope, Selection, Snapshot};
-pub use stats::Stats;
+pub use stats::{Refused, Stats, Times};

@@ -168,3 +168,43 @@ fn a_damaged_line_ends_a_scan_with_its_place_and_its_code() {
     );
     place.run("get l 4");
 }
+
+#[test]
+fn stat_gives_prometheus_what_the_directory_tells() {
+    let place = ledger();
+    let output = place.run("stat l --prometheus");
+    let text = output.text();
+    let value = |name: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("ledgerstone_{name}{{ledger=\"")));
+        let value = line.and_then(|line| line.rsplit_once(' '));
+        value
+            .unwrap_or_else(|| panic!("{name}: {text}"))
+            .1
+            .parse::<u64>()
+            .unwrap()
+    };
+    assert_eq!((value("size_records"), value("head_size_records")), (9, 9));
+    assert_eq!(
+        (value("segments"), value("sealed_segments"), value("held")),
+        (1, 0, 0)
+    );
+    assert!(value("free_bytes") > 0 && value("last_record_timestamp_seconds") > 1_700_000_000);
+}
+
+#[test]
+fn what_the_engine_does_is_told_when_asked_for_and_only_then() {
+    let place = ledger();
+    let append = |log: &str| {
+        let args = ["append", "l", "-", "--kind", "event", "--log", log];
+        place.call(args).stdin("{}\n").ends_with(0).stderr
+    };
+    let silent = append("off");
+    assert!(!silent.contains("opened"), "{silent}");
+    let told = append("debug");
+    for what in ["opened", "published a head"] {
+        assert!(told.contains(what), "{told}");
+    }
+    place.call(["stat", "l", "--log", "loud"]).ends_with(2);
+}

@@ -47,7 +47,7 @@ const OPTIONS: [(&str, &str); 17] = [
     ),
     ("tail", "--lines --follow --kind --tenant --body"),
     ("seal", "SETTINGS"),
-    ("stat", ""),
+    ("stat", "--prometheus"),
     ("verify", "--receipts --jobs --signing-key"),
     ("recover", "--plan --apply --accept-torn --accept-clock SETTINGS"),
     ("inspect", ""),
@@ -56,7 +56,7 @@ const OPTIONS: [(&str, &str); 17] = [
 ];
 const SETTINGS: &str =
     "--signing-key --lock-wait --segment-bytes --segment-age --body-bytes-max --disk-free-min";
-const EVERYWHERE: &str = "--help --json --quiet --verbose --config";
+const EVERYWHERE: &str = "--help --json --quiet --verbose --config --log";
 
 #[test]
 fn every_option_is_one_that_was_decided() {

@@ -8,7 +8,8 @@ use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::storage::disk::Disk;
 use ledgerstone_engine::verify::{Report, VerifyOptions, verify};
 use ledgerstone_engine::{
-    Batch, Code, ErrorKind, Ledger, LedgerIdentity, NewEntry, Options, Receipt, Recovered, Scope, Selection,
+    Batch, Code, ErrorKind, Ledger, LedgerIdentity, NewEntry, Options, Precondition, Receipt, Recovered,
+    Scope, Selection,
 };
 use ledgerstone_formats::ids::{EntityId, Kind, Tenant};
 
@@ -312,4 +313,68 @@ fn a_full_queue_refuses_and_ready_waits_for_room() {
     assert_eq!(ledger.snapshot().size(), 401);
     Arc::into_inner(ledger).unwrap().close().unwrap();
     assert_eq!(check(&dir).code(), None);
+}
+
+#[test]
+fn stats_count_groups_times_and_refusals_by_cause_and_prometheus_can_read_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        queue_records_max: 10,
+        ..Options::default()
+    };
+    let ledger = create(&folder.path().join("ledger"), options);
+    let kind = || NewEntry::new(Kind::new("spec").unwrap());
+    let batch = |count: usize| {
+        let mut batch = Batch::new();
+        for _ in 0..count {
+            batch.push(ledger.draft(kind(), b"{}").unwrap()).unwrap();
+        }
+        batch
+    };
+    for count in [3, 7] {
+        ledger.submit(batch(count)).unwrap().wait().unwrap();
+    }
+    ledger.checkpoint().unwrap();
+    let mut absent = batch(2);
+    absent.require(Precondition::Size(99));
+    let conflict = ledger.submit(absent).unwrap().wait().unwrap_err();
+    assert_eq!(conflict.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        ledger.submit(Batch::new()).unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+
+    let stats = ledger.stats();
+    // One of them was the genesis record's, before the ledger was opened.
+    assert_eq!((stats.groups, stats.records, stats.group_records), (2, 10, 7));
+    assert_eq!((stats.size, stats.head_size, stats.unheaded), (11, 11, None));
+    assert_eq!((stats.append.count, stats.sync.count), (2, 2));
+    assert!(stats.sync.p50 <= stats.sync.p99 && stats.sync.sum > std::time::Duration::ZERO);
+    assert_eq!((stats.refused.conflict, stats.refused.total()), (2, 2));
+    assert!(stats.head_age.is_some());
+
+    let text = stats.to_prometheus("books \"of\" record");
+    let name = "ledger=\"books \\\"of\\\" record\"";
+    for line in [
+        format!("ledgerstone_size_records{{{name}}} 11"),
+        format!("ledgerstone_records_total{{{name}}} 10"),
+        format!("ledgerstone_refused_records_total{{{name},cause=\"conflict\"}} 2"),
+        format!("ledgerstone_sync_seconds_count{{{name}}} 2"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    // Each figure is led by its help and its type, and every line is of one of the three forms.
+    for line in text.lines() {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        match name {
+            "#" => assert!(rest.starts_with("HELP ledgerstone_") || rest.starts_with("TYPE ledgerstone_")),
+            name => {
+                assert!(name.starts_with("ledgerstone_"), "{line}");
+                let value = rest.rsplit_once(' ').unwrap().1;
+                value
+                    .parse::<f64>()
+                    .unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
+    }
 }

@@ -26,10 +26,13 @@ pub(crate) struct Seal {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ledgerstone stat audit
-  ledgerstone stat audit --json")]
+  ledgerstone stat audit --prometheus > /var/lib/node_exporter/audit.prom")]
 pub(crate) struct Stat {
     /// The ledger's directory
     pub(crate) dir: PathBuf,
+    /// Print figures in Prometheus' text format
+    #[arg(long)]
+    pub(crate) prometheus: bool,
 }
 
 /// Arguments of `verify`.

@@ -8,6 +8,7 @@ mod writing;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
 
 pub(crate) use checking::{Checkpoint, Demo, Inspect, Recover, Seal, Stat, Verify};
 pub(crate) use family::{Family, FamilyAdd, Verb};
@@ -56,6 +57,17 @@ pub(crate) struct Common {
         hide_env_values = true
     )]
     pub(crate) config: Option<PathBuf>,
+    /// Say on standard error what the engine does: error, warn, info, debug or trace [default: off]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "LEDGERSTONE_LOG",
+        hide_env_values = true,
+        default_value = "off",
+        hide_default_value = true
+    )]
+    pub(crate) log: LevelFilter,
 }
 
 impl Common {

@@ -1,6 +1,7 @@
 //! `stat`: where a ledger stands.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use ledgerstone_engine::storage::Storage;
@@ -53,7 +54,9 @@ pub(crate) fn run(args: &Stat, output: &mut Output) -> Outcome<Exit> {
     let snapshot = reader.snapshot().map_err(damaged)?;
     let storage = opening::storage(&args.dir);
     let stats = stats(storage.as_ref(), reader.genesis(), &snapshot, output);
-    if output.json {
+    if args.prometheus {
+        output.text(format_args!("{}", prometheus(&stats).trim_end()))?;
+    } else if output.json {
         output.object(&stats)?;
     } else {
         print(&stats, &args.dir, output)?;
@@ -105,6 +108,45 @@ fn stats(storage: &dyn Storage, genesis: &Genesis, snapshot: &Snapshot, output: 
         holder: holder.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))),
         free_bytes: storage.free_bytes().ok(),
     }
+}
+
+/// What the directory tells, under the names that a service gives the same figures.
+fn prometheus(stats: &Stats) -> String {
+    let mut text = String::new();
+    let mut one = |name: &str, help: &str, value: Option<u64>| {
+        let Some(value) = value else { return };
+        let ledger = &stats.origin;
+        let written = write!(
+            text,
+            "# HELP ledgerstone_{name} {help}.\n# TYPE ledgerstone_{name} gauge\n\
+             ledgerstone_{name}{{ledger=\"{ledger}\"}} {value}\n"
+        );
+        written.expect("writing to a string does not fail");
+    };
+    one("size_records", "Records in the ledger", Some(stats.size));
+    one(
+        "head_size_records",
+        "Records under the newest head",
+        stats.head_size,
+    );
+    one("size_bytes", "Bytes of the records", Some(stats.bytes));
+    one("segments", "Segments", Some(stats.segments as u64));
+    one("sealed_segments", "Sealed segments", Some(stats.sealed as u64));
+    one(
+        "held",
+        "1 while a process holds the ledger",
+        Some(u64::from(stats.holder.is_some())),
+    );
+    one(
+        "free_bytes",
+        "Bytes that the file system has left",
+        stats.free_bytes,
+    );
+    let last = stats
+        .last_at
+        .and_then(|at| u64::try_from(at.as_micros() / 1_000_000).ok());
+    one("last_record_timestamp_seconds", "Time of the newest record", last);
+    text
 }
 
 fn head(storage: &dyn Storage, genesis: &Genesis) -> Option<Head> {

@@ -8,9 +8,10 @@ use crate::batch::Batch;
 use crate::commit::judge::{Judged, Pending, Verdict, is_judged, judge};
 use crate::commit::numbers::NewKinds;
 use crate::commit::queue::Submission;
+use crate::commit::refuse::refuse;
 use crate::commit::ticket::{Committed, Placement};
 use crate::commit::unique::Against;
-use crate::commit::writer::{Writer, refuse};
+use crate::commit::writer::Writer;
 use crate::error::{Error, ErrorKind};
 use crate::read::snapshot::Snapshot;
 
@@ -40,7 +41,8 @@ impl Writer {
                     break;
                 }
                 Err(error) => {
-                    self.shared.count_refused(submission.batch.len() as u64);
+                    self.shared
+                        .count_refused(error.kind(), submission.batch.len() as u64);
                     refuse(submission, error);
                 }
             }

@@ -29,7 +29,13 @@ impl Intake {
         Drafter::new(Arc::clone(&self.clock), self.body_bytes_max)
     }
 
-    pub(crate) fn submit(&self, mut batch: Batch) -> Result<Ticket, Error> {
+    pub(crate) fn submit(&self, batch: Batch) -> Result<Ticket, Error> {
+        let records = batch.len() as u64;
+        self.try_submit(batch)
+            .inspect_err(|error| self.shared.count_refused(error.kind(), records))
+    }
+
+    fn try_submit(&self, mut batch: Batch) -> Result<Ticket, Error> {
         check(&batch)?;
         self.expect_working()?;
         if batch.is_cut_off() {

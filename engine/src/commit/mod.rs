@@ -7,6 +7,7 @@ mod judge;
 pub(crate) mod notary;
 pub(crate) mod numbers;
 pub(crate) mod queue;
+mod refuse;
 pub(crate) mod shared;
 pub(crate) mod threads;
 pub(crate) mod ticket;

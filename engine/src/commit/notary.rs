@@ -193,6 +193,7 @@ impl Notary {
             self.done.beside_size = size;
         }
         self.done.head_file = Arc::new(file);
+        tracing::debug!(size, "published a head");
         Ok(())
     }
 
@@ -309,6 +310,7 @@ impl Notary {
         };
         seal_part(self.storage.as_ref(), &self.index, &subject, seal.bytes);
         self.upkeep.try_again();
+        tracing::info!(first = seal.first, last = seal.last, "sealed a segment");
         self.prev_seal = Hash::digest(&file);
         self.audit.begin_segment();
         self.reader = None;

@@ -11,7 +11,8 @@ use crate::commit::queue::Queue;
 use crate::error::{Error, ErrorKind};
 use crate::index::Index;
 use crate::segment::written::{WrittenGroup, WrittenGroups};
-use crate::stats::Stats;
+use crate::stats::times::Histogram;
+use crate::stats::{Refused, Stats};
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The notary has nothing to do for so long, unless it is told.
@@ -96,13 +97,40 @@ struct State {
     notarized: Notarized,
     /// Monotonic time at which the oldest record past the head was acknowledged.
     unheaded_since: Option<Duration>,
+    /// Monotonic time at which the newest head was published.
+    headed_at: Option<Duration>,
     /// Somebody waits for a head: sign without delay.
     sign_now: bool,
     /// Set once by the first failure; from then on nothing is written.
     refusal: Option<Refusal>,
     /// The writer has ended: the notary signs and ends too.
     writer_ended: bool,
-    stats: Stats,
+    counters: Counters,
+}
+
+/// What was done since the ledger was opened.
+#[derive(Debug, Default)]
+struct Counters {
+    groups: u64,
+    group_records: u64,
+    group_records_max: u64,
+    records: u64,
+    bytes: u64,
+    append: Histogram,
+    sync: Histogram,
+    refused: Refused,
+}
+
+impl Counters {
+    fn count(&mut self, group: &WrittenGroup) {
+        self.groups += 1;
+        self.group_records = group.leaves.len() as u64;
+        self.group_records_max = self.group_records_max.max(self.group_records);
+        self.records += self.group_records;
+        self.bytes += group.end - group.start;
+        self.append.add(group.took[0]);
+        self.sync.add(group.took[1]);
+    }
 }
 
 /// What cannot wait.
@@ -136,10 +164,11 @@ impl Shared {
             written: WrittenGroups::new(),
             notarized,
             unheaded_since: None,
+            headed_at: None,
             sign_now: false,
             refusal,
             writer_ended: false,
-            stats: Stats::default(),
+            counters: Counters::default(),
         };
         Self {
             queue,
@@ -159,7 +188,7 @@ impl Shared {
         (state.published.clone(), state.notarized.clone())
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self, now: Duration) -> Stats {
         let (queue_records, queue_bytes) = self.queue.depth();
         let state = self.state();
         Stats {
@@ -171,7 +200,18 @@ impl Shared {
             queue_bytes: queue_bytes as u64,
             index_parts: self.index.parts().len() as u64,
             index_failures: self.index.failures(),
-            ..state.stats.clone()
+            head_age: state.headed_at.map(|at| now.saturating_sub(at)),
+            unheaded: state.unheaded_since.map(|since| now.saturating_sub(since)),
+            last_at: state.published.chain.last_at(),
+            groups: state.counters.groups,
+            group_records: state.counters.group_records,
+            group_records_max: state.counters.group_records_max,
+            records: state.counters.records,
+            bytes: state.counters.bytes,
+            append: state.counters.append.times(),
+            sync: state.counters.sync.times(),
+            refused: state.counters.refused,
+            failed: state.refusal.as_ref().map(|refusal| refusal.kind),
         }
     }
 
@@ -186,9 +226,7 @@ impl Shared {
         }
         state.published = published;
         if let Some(group) = group {
-            state.stats.groups += 1;
-            state.stats.records += group.leaves.len() as u64;
-            state.stats.bytes += group.end - group.start;
+            state.counters.count(&group);
             state.written.push_back(group);
         }
         drop(state);
@@ -197,8 +235,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn count_refused(&self, records: u64) {
-        self.state().stats.refused += records;
+    pub(crate) fn count_refused(&self, kind: ErrorKind, records: u64) {
+        tracing::debug!(?kind, records, "refused");
+        self.state().counters.refused.count(kind, records);
     }
 
     /// Latches: from now on nothing is written, and every waiter gets the reason.
@@ -206,6 +245,7 @@ impl Shared {
         let mut state = self.state();
         let refusal = state.refusal.get_or_insert_with(|| Refusal::new(error)).clone();
         drop(state);
+        tracing::error!(%error, "nothing more is taken");
         self.changed.notify_all();
         self.queue.refuse_all(|| refusal.error());
     }
@@ -228,6 +268,7 @@ impl Shared {
             state.sign_now = false;
             let behind = notarized.head_size < state.published.chain.next_seq();
             state.unheaded_since = behind.then_some(now);
+            state.headed_at = Some(now);
         }
         state.notarized = notarized;
         drop(state);

@@ -14,6 +14,7 @@ use crate::commit::judge::Judged;
 use crate::commit::notary::Notary;
 use crate::commit::numbers::Numbers;
 use crate::commit::queue::{Order, Submission};
+use crate::commit::refuse::{Prepared, answer_all, refuse};
 use crate::commit::shared::{Published, SegmentInfo, Shared};
 use crate::commit::ticket::{Committed, Placement, Ticket};
 use crate::error::{Error, ErrorKind};
@@ -50,6 +51,8 @@ pub struct Writer {
     /// Records that an earlier process closed the ledger with and nobody has read since; 0 when all were.
     pub(crate) unchecked: u64,
     pub(crate) buffer: Vec<u8>,
+    /// How long writing the newest group took, and syncing it.
+    pub(crate) took: [Duration; 2],
     /// Held as long as anything can be written.
     pub(crate) _lock: Arc<dyn Lock>,
 }
@@ -182,7 +185,8 @@ impl Writer {
         match self.prepare(&group) {
             Ok(at) => self.commit_at(group, at, records),
             Err(Prepared::Refused(refusal)) => {
-                self.shared.count_refused(u64::from(records));
+                self.shared
+                    .count_refused(ErrorKind::Unavailable, u64::from(records));
                 answer_all(group, refusal);
                 Ok(0)
             }
@@ -194,6 +198,7 @@ impl Writer {
     }
 
     fn commit_at(&mut self, group: Vec<Judged>, at: Timestamp, records: u32) -> Result<u64, Error> {
+        let _span = tracing::debug_span!("group", records, seq = self.chain.next_seq()).entered();
         let placements = self.encode(&group, at, records);
         // Crash point 1: nothing is written.
         if let Err(error) = self.write() {
@@ -320,18 +325,22 @@ impl Writer {
         let failed = |doing: &str, error| {
             Error::with_source(ErrorKind::Unknown, doing, error).in_file(FileName::Segment(active.first))
         };
+        let begun = self.clock.monotonic();
         active.file.append(active.bytes, &self.buffer).map_err(|error| {
             failed(
                 "a group could not be written; whether it is stored shows at the next open",
                 error,
             )
         })?;
+        let written = self.clock.monotonic();
         active.file.sync().map_err(|error| {
             failed(
                 "a group could not be synced; whether it is stored shows at the next open",
                 error,
             )
         })?;
+        let synced = self.clock.monotonic();
+        self.took = [written.saturating_sub(begun), synced.saturating_sub(written)];
         active.bytes += self.buffer.len() as u64;
         if active.first_at.is_none() {
             active.first_at = self.chain.last_at();
@@ -372,6 +381,7 @@ impl Writer {
             start: active.bytes - self.buffer.len() as u64,
             end: active.bytes,
             crc32: crc32fast::hash(&self.buffer),
+            took: self.took,
             at,
             leaves: placements.iter().map(|placement| placement.hash).collect(),
             kinds: kind_runs(group.iter().flat_map(Judged::new_records).map(|(draft, _)| draft)),
@@ -471,29 +481,4 @@ fn submission(draft: Draft, recipe: &Recipe) -> Result<(Ticket, Submission), Err
     batch.hash_keys(recipe)?;
     let (ticket, reply) = Ticket::pair();
     Ok((ticket, Submission { batch, reply }))
-}
-
-/// Why a group is not written.
-enum Prepared {
-    /// Nothing was touched: the group is refused, the ledger goes on.
-    Refused(Box<dyn Fn() -> Error>),
-    /// Something may have been touched.
-    Failed(Error),
-}
-
-impl Prepared {
-    fn refused(kind: ErrorKind, message: String) -> Self {
-        Self::Refused(Box::new(move || Error::new(kind, message.clone())))
-    }
-}
-
-fn answer_all(group: Vec<Judged>, error: impl Fn() -> Error) {
-    group
-        .into_iter()
-        .for_each(|judged| refuse(judged.submission, error()));
-}
-
-pub(crate) fn refuse(submission: Submission, error: Error) {
-    submission.batch.break_stream();
-    submission.reply.answer(Err(error));
 }

@@ -135,6 +135,7 @@ impl Upkeep {
         let stop = || self.stop.load(Ordering::Relaxed);
         match write_merged(storage, &name, &subject, &about, parts, stop) {
             Ok(sidecar) => {
+                tracing::debug!(%name, "merged index files");
                 self.index.put(Part::File(sidecar));
                 superseded
                     .iter()

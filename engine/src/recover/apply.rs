@@ -290,6 +290,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         pages_first: loaded.active_first,
         unchecked: 0,
         buffer: Vec::new(),
+        took: Default::default(),
         _lock: Arc::clone(&means.lock),
     })
 }

@@ -1,6 +1,7 @@
 //! What the writer knows of the groups it has written: what the notary compares with what it reads back.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ledgerstone_formats::draft::Draft;
 use ledgerstone_formats::hash::Hash;
@@ -22,6 +23,8 @@ pub(crate) struct WrittenGroup {
     pub(crate) at: Timestamp,
     /// Hash of each record, which is its leaf of the tree.
     pub(crate) leaves: Vec<Hash>,
+    /// How long writing it took, and syncing it.
+    pub(crate) took: [Duration; 2],
     /// Runs of records of one kind, in order.
     pub(crate) kinds: Vec<(Kind, u64)>,
 }

@@ -204,7 +204,7 @@ fn a_disk_nearly_full_refuses_producers_before_anything_is_written() {
         "{}",
         log_of(&working.machine)
     );
-    assert_eq!(working.running.ledger.stats().refused, 4);
+    assert_eq!(working.running.ledger.stats().refused.total(), 4);
     working.machine.disk.set_free_bytes(reserve + 2_000);
     working.told.append(&mut working.running, &["{}"]).unwrap();
     // The reserve is for what makes the stored records safe: heads and seals.

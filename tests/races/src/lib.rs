@@ -39,7 +39,7 @@ mod read;
 pub mod recover;
 #[path = "../../../engine/src/segment/mod.rs"]
 mod segment;
-#[path = "../../../engine/src/stats.rs"]
+#[path = "../../../engine/src/stats/mod.rs"]
 mod stats;
 #[path = "../../../engine/src/storage/mod.rs"]
 pub mod storage;
@@ -62,4 +62,4 @@ pub use read::lookup::{By, Lookup, Matches, Order, PAGE_RECORDS_DEFAULT, PAGE_RE
 pub use read::reader::Reader;
 pub use read::scan::{Scan, StoredLine};
 pub use read::snapshot::{Scope, Selection, Snapshot};
-pub use stats::Stats;
+pub use stats::{Refused, Stats, Times};
