@@ -2,11 +2,13 @@
 //! after one. Changes nothing, needs no lock, and works while the ledger is being written.
 
 pub(crate) mod blocks;
+mod bookkeeping;
 mod conclude;
 mod counters;
 mod indexes;
 mod receipts;
 mod report;
+mod runs;
 mod segments;
 mod stop;
 mod sums;

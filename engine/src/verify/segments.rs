@@ -16,6 +16,7 @@ use crate::segment::audit::Audit;
 use crate::segment::lines::LineReader;
 use crate::storage::Storage;
 use crate::verify::blocks::{Block, Pool};
+use crate::verify::bookkeeping::new_secret;
 use crate::verify::counters::Counters;
 use crate::verify::indexes::IndexCheck;
 use crate::verify::report::{Progress, Report, VerifyOptions};
@@ -34,8 +35,8 @@ pub(crate) struct Walk<'a> {
     records: u64,
     /// Chain and tree as far as they are known; none after a fault, up to the next seal.
     pub(super) audit: Option<Audit>,
-    /// Held in memory until the find issue brings sorted runs on disk.
-    counters: Counters,
+    /// None where there is no room for what it writes.
+    pub(super) counters: Option<Counters>,
     /// The same of values that are unique, and of what is declared.
     uniques: Uniques,
     index: IndexCheck,
@@ -95,7 +96,7 @@ impl<'a> Walk<'a> {
             bytes_total,
             records: 0,
             audit: Some(Audit::from_genesis()),
-            counters: Counters::default(),
+            counters: Some(Counters::new(new_secret()?)),
             uniques: Uniques::default(),
             damaged: false,
             newer: false,
@@ -126,6 +127,7 @@ impl<'a> Walk<'a> {
                 self.report.extend([finding]);
             }
         }
+        self.judge_counters();
         self.report.extend(self.index.check_merged(self.storage));
         let notes = self.index.notes(self.storage, self.uniques.declared());
         self.report.notes.extend(notes);
@@ -385,12 +387,9 @@ impl<'a> Walk<'a> {
         {
             report(Code::Bookkeeping, error.to_string());
         }
-        let counted = self.counters.observe(header);
-        if let Err(error) = counted
-            && !self.damaged
-            && !self.newer
-        {
-            report(Code::Bookkeeping, error.to_string());
+        // After damage counters prove nothing any more.
+        if !self.damaged && !self.newer {
+            self.observe_counters(header);
         }
     }
 
