@@ -22,6 +22,7 @@ mod lookups;
 mod numbers;
 mod races;
 mod saved;
+mod scans;
 mod unique;
 
 /// A ledger in memory that can be closed and opened again.

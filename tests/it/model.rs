@@ -315,7 +315,7 @@ impl Pair {
                     from: *from,
                     to: *to,
                     kind: kind(*index),
-                    scope: scope(*of),
+                    ..Selection::all(scope(*of))
                 };
                 assert_eq!(
                     scan(&self.ledger().snapshot(), selection.clone()),

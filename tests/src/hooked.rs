@@ -16,6 +16,8 @@ pub enum Before {
     Map,
     /// [`Storage::open`].
     Open,
+    /// [`ReadAt::read_at`] of a segment, of so many bytes at most.
+    ReadSegment(usize),
     /// [`Storage::replace_head`].
     ReplaceHead,
     /// [`Storage::settle`].
@@ -61,6 +63,32 @@ impl fmt::Debug for HookedFile {
     }
 }
 
+struct HookedRead {
+    file: Box<dyn ReadAt>,
+    hook: Hook,
+}
+
+impl fmt::Debug for HookedRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.file.fmt(f)
+    }
+}
+
+impl ReadAt for HookedRead {
+    fn path(&self) -> &str {
+        self.file.path()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.hook)(Before::ReadSegment(buffer.len()));
+        self.file.read_at(offset, buffer)
+    }
+}
+
 impl Append for HookedFile {
     fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         (self.hook)(Before::Append);
@@ -87,7 +115,14 @@ impl Storage for Hooked {
 
     fn open(&self, name: &FileName) -> io::Result<Box<dyn ReadAt>> {
         (self.hook)(Before::Open);
-        self.inner.open(name)
+        let file = self.inner.open(name)?;
+        Ok(match name {
+            FileName::Segment(_) => Box::new(HookedRead {
+                file,
+                hook: Arc::clone(&self.hook),
+            }),
+            _ => file,
+        })
     }
 
     fn create_directories(&self) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! `scan`: records in order.
 
 use ledgerstone_engine::{Selection, StoredLine};
-use ledgerstone_formats::time::Timestamp;
 use serde::Serialize;
 
 use crate::args::Scan;
@@ -17,8 +16,6 @@ pub(crate) fn run(args: &Scan, output: &mut Output) -> Outcome<Exit> {
     struct Count {
         count: u64,
     }
-    let since = args.since.as_deref().map(times::parse).transpose()?;
-    let until = args.until.as_deref().map(times::parse).transpose()?;
     let damaged = |error| opening::in_directory(&args.dir, &error);
     let from = match (args.from, args.after) {
         (Some(from), _) => from,
@@ -30,6 +27,8 @@ pub(crate) fn run(args: &Scan, output: &mut Output) -> Outcome<Exit> {
         to: args.to,
         kind: args.kind.clone(),
         scope: args.scoped.scope(),
+        since: args.since.as_deref().map(times::parse).transpose()?,
+        until: args.until.as_deref().map(times::parse).transpose()?,
     };
     let mut scan = opening::reader(&args.dir)?
         .snapshot()
@@ -40,9 +39,6 @@ pub(crate) fn run(args: &Scan, output: &mut Output) -> Outcome<Exit> {
     while count < limit
         && let Some(line) = scan.next_line().map_err(damaged)?
     {
-        if !is_within(line.record.header.at, since, until) {
-            continue;
-        }
         count += 1;
         if !args.count {
             print(&line, args.scoped.body, output)?;
@@ -59,8 +55,4 @@ pub(crate) fn run(args: &Scan, output: &mut Output) -> Outcome<Exit> {
 /// Prints a stored line as it lies there, or its body as it came in.
 pub(super) fn print(line: &StoredLine<'_>, body: bool, output: &mut Output) -> Outcome<()> {
     output.line(if body { line.record.body() } else { line.bytes })
-}
-
-fn is_within(at: Timestamp, since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
-    since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
 }

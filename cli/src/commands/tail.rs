@@ -20,10 +20,8 @@ pub(crate) fn run(args: &Tail, output: &mut Output) -> Outcome<Exit> {
     let reader = opening::reader(&args.dir)?;
     let snapshot = reader.snapshot().map_err(damaged)?;
     let all = Selection {
-        from: 0,
-        to: None,
         kind: args.kind.clone(),
-        scope: args.scoped.scope(),
+        ..Selection::all(args.scoped.scope())
     };
     let from = snapshot.last(args.lines, &all).map_err(damaged)?;
     let mut next = print_from(&snapshot, from, args, &all, output, damaged)?;

@@ -19,7 +19,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// A segment and how much of it is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// First sequence number.
     pub first: u64,

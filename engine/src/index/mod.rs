@@ -33,6 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledgerstone_formats::hash::Hash;
 
+use crate::index::blocks::BadBlock;
 use crate::index::declared::Declared;
 use crate::index::keys::{HASH_KEY_BYTES, HashKey, Key, Recipe};
 use crate::index::memory::Pages;
@@ -65,6 +66,21 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// How many records of a range have this hash.
+    pub(crate) fn count(&self, hash: u64, records: &Range<u64>) -> Result<u64, BadBlock> {
+        match self {
+            Self::File(sidecar) => {
+                let from = sidecar.lower_bound(hash, records.start)?;
+                let end = sidecar.lower_bound(hash, records.end)?;
+                Ok(end.saturating_sub(from) as u64)
+            }
+            Self::Memory { pages, .. } => {
+                let own = pages.newest_first(hash);
+                Ok(own.filter(|posting| records.contains(&posting.seq)).count() as u64)
+            }
+        }
+    }
+
     /// Whether a record has this hash; a part of which a block is bad is made again when it is asked.
     fn has(&self, hash: u64) -> bool {
         match self {

@@ -1,24 +1,18 @@
 //! Looking records up by what they share.
 
-use std::sync::Arc;
-
 use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind};
-use ledgerstone_formats::limits::LINE_BYTES_MAX;
-use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::Record;
 use ledgerstone_formats::time::Timestamp;
 
-use crate::commit::shared::SegmentInfo;
 use crate::error::{Error, ErrorKind};
-use crate::finding::{Code, Finding};
+use crate::index::Index;
 use crate::index::declared::Declared;
 use crate::index::keys::Key;
-use crate::index::repair::remake;
-use crate::index::runs::{BadPart, Postings};
-use crate::index::{Index, Posting};
+use crate::index::runs::Postings;
 use crate::read::indexed::Indexed;
-use crate::read::scan::StoredLine;
+use crate::read::matches::Matches;
 use crate::read::snapshot::{Scope, Snapshot};
+use crate::read::times::Span;
 
 pub use crate::index::runs::Order;
 
@@ -26,8 +20,6 @@ pub use crate::index::runs::Order;
 pub const PAGE_RECORDS_DEFAULT: usize = 50;
 /// Records of the largest page.
 pub const PAGE_RECORDS_MAX: usize = 200;
-/// How much of a segment is read for a line at first, in bytes: few are longer.
-const READ_BYTES: usize = 2_048;
 
 /// What the records have in common that are looked up. All but `Kind` are meant within the scope of the lookup, which
 /// is one tenant or none.
@@ -89,7 +81,7 @@ impl Lookup {
     }
 
     /// Calls `with` with what is looked up.
-    fn with_key<T>(&self, with: impl FnOnce(&Key<'_>) -> T) -> Result<T, Error> {
+    pub(super) fn with_key<T>(&self, with: impl FnOnce(&Key<'_>) -> T) -> Result<T, Error> {
         let tenant = match (&self.scope, &self.by) {
             (_, By::Kind(kind)) => return Ok(with(&Key::Kind(kind.as_str()))),
             (Scope::Tenant(tenant), _) => Some(tenant.as_str()),
@@ -121,14 +113,25 @@ impl Lookup {
         }))
     }
 
-    fn admits(&self, key: &Key<'_>, record: &Record<'_>, declared: &Declared) -> bool {
+    /// Hash of what is looked up.
+    pub(super) fn hash(&self, index: &Index) -> Result<u64, Error> {
+        self.with_key(|key| index.key().hash(key))
+    }
+
+    pub(super) fn span(&self) -> Span {
+        Span {
+            since: self.since,
+            until: self.until,
+        }
+    }
+
+    pub(super) fn admits(&self, key: &Key<'_>, record: &Record<'_>, declared: &Declared) -> bool {
         let header = &record.header;
         let tenant = header.tenant.as_ref().map(|(tenant, _)| tenant.as_ref());
         key.fits(record, declared)
             && self.scope.admits(tenant)
             && self.kind.as_ref().is_none_or(|kind| kind.as_str() == header.kind)
-            && self.since.is_none_or(|since| header.at >= since)
-            && self.until.is_none_or(|until| header.at < until)
+            && self.span().holds(header.at)
     }
 }
 
@@ -142,19 +145,6 @@ pub struct Page {
     pub cursor: Option<u64>,
 }
 
-/// A running lookup.
-#[derive(Debug)]
-pub struct Matches {
-    snapshot: Snapshot,
-    index: Arc<Index>,
-    lookup: Lookup,
-    hash: u64,
-    postings: Postings,
-    line: Vec<u8>,
-    /// What was made again for having led to no record.
-    remade: Option<BadPart>,
-}
-
 impl Snapshot {
     /// Looks records up, one after the other.
     ///
@@ -166,20 +156,11 @@ impl Snapshot {
         if let By::Index(indexed) = &lookup.by {
             indexed.check(&index.recipe().declared)?;
         }
-        let hash = lookup.with_key(|key| index.key().hash(key))?;
-        let postings = self.postings(&index, &lookup, hash);
-        Ok(Matches {
-            snapshot: self.clone(),
-            index,
-            lookup,
-            hash,
-            postings,
-            line: Vec::new(),
-            remade: None,
-        })
+        let hash = lookup.hash(&index)?;
+        Ok(Matches::new(self.clone(), index, lookup, hash))
     }
 
-    fn postings(&self, index: &Index, lookup: &Lookup, hash: u64) -> Postings {
+    pub(super) fn postings(&self, index: &Index, lookup: &Lookup, hash: u64) -> Postings {
         let end = lookup
             .to
             .map_or(self.size(), |to| self.size().min(to.saturating_add(1)));
@@ -227,147 +208,5 @@ impl Snapshot {
             count += 1;
         }
         Ok(count)
-    }
-}
-
-impl Matches {
-    /// The next record.
-    ///
-    /// # Errors
-    /// `Corrupt` with the place of a line that is not what it was; `Unavailable` for I/O.
-    pub fn next_line(&mut self) -> Result<Option<StoredLine<'_>>, Error> {
-        let posting = loop {
-            let posting = match self.postings.next() {
-                Ok(Some(posting)) => posting,
-                Ok(None) => return Ok(None),
-                Err(bad) => {
-                    self.remake(bad)?;
-                    continue;
-                }
-            };
-            self.read(&posting)?;
-            let declared = &self.index.recipe().declared;
-            let admitted = self.checked(&posting).and_then(|record| {
-                let lookup = &self.lookup;
-                lookup.with_key(|key| lookup.admits(key, &record, declared))
-            });
-            let admitted = match admitted {
-                Ok(admitted) => admitted,
-                Err(error) => {
-                    self.doubt_index(&posting, error)?;
-                    continue;
-                }
-            };
-            self.go_on_after(posting.seq);
-            if admitted {
-                break posting;
-            }
-        };
-        let segment = self.segment_of(posting.seq)?;
-        Ok(Some(StoredLine {
-            // Its hashes were compared above.
-            record: Record::parse(&self.line).map_err(|error| self.damage(&posting, segment, &error))?,
-            bytes: &self.line,
-            file: FileName::Segment(segment.first),
-            line: posting.seq - segment.first + 1,
-            offset: u64::from(posting.offset),
-        }))
-    }
-
-    /// No record stands where the index says. Is the record at fault, or the index?
-    fn doubt_index(&mut self, posting: &Posting, error: Error) -> Result<(), Error> {
-        let is_whole = self
-            .snapshot
-            .get(posting.seq, &Scope::Operator)
-            .is_ok_and(|line| line.is_some());
-        let doubted = self.index.file_holding(posting.seq);
-        match doubted.filter(|part| is_whole && self.remade != Some(*part)) {
-            Some(part) => {
-                self.remade = Some(part);
-                self.remake(part)
-            }
-            None => Err(error),
-        }
-    }
-
-    /// What is left of the lookup, should the index have to be asked anew.
-    fn go_on_after(&mut self, seq: u64) {
-        match self.lookup.order {
-            Order::OldestFirst => self.lookup.from = seq + 1,
-            Order::NewestFirst => match seq.checked_sub(1) {
-                Some(before) => self.lookup.to = Some(before),
-                None => self.lookup.from = u64::MAX,
-            },
-        }
-    }
-
-    /// A part with a bad block is missing, not empty: it is made again from the lines.
-    fn remake(&mut self, bad: BadPart) -> Result<(), Error> {
-        remake(
-            self.snapshot.storage.as_ref(),
-            &self.index,
-            &self.snapshot.segments,
-            bad,
-        )?;
-        self.postings = self.snapshot.postings(&self.index, &self.lookup, self.hash);
-        Ok(())
-    }
-
-    fn segment_of(&self, seq: u64) -> Result<SegmentInfo, Error> {
-        self.snapshot.segments.holding(seq).ok_or_else(|| {
-            let finding = Finding::new(Code::Missing, format!("no file holds the record with seq {seq}"));
-            Error::corrupt(vec![finding.at_seq(seq)])
-        })
-    }
-
-    /// Reads the line of a posting, without its LF.
-    fn read(&mut self, posting: &Posting) -> Result<(), Error> {
-        let segment = self.segment_of(posting.seq)?;
-        let unreadable = |error| {
-            Error::io("a segment cannot be read", error)
-                .in_file(FileName::Segment(segment.first))
-                .at_seq(posting.seq)
-        };
-        let file = self.snapshot.files.get(segment.first).map_err(unreadable)?;
-        let offset = u64::from(posting.offset);
-        let mut searched = 0;
-        self.line.clear();
-        while searched <= LINE_BYTES_MAX {
-            let want = READ_BYTES.max(searched);
-            self.line.resize(searched + want, 0);
-            let read = file
-                .read_at(offset + searched as u64, &mut self.line[searched..])
-                .map_err(unreadable)?;
-            self.line.truncate(searched + read);
-            if let Some(lf) = memchr::memchr(b'\n', &self.line[searched..]) {
-                self.line.truncate(searched + lf);
-                break;
-            }
-            searched += read;
-            if read < want {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn checked(&self, posting: &Posting) -> Result<Record<'_>, Error> {
-        let cause = match Record::parse(&self.line) {
-            Ok(record) => match record.check_hashes() {
-                Ok(()) if record.header.seq == posting.seq => return Ok(record),
-                Ok(()) => format!("expected seq {}, found {}", posting.seq, record.header.seq),
-                Err(error) => error.to_string(),
-            },
-            Err(error) => error.to_string(),
-        };
-        Err(self.damage(posting, self.segment_of(posting.seq)?, &cause))
-    }
-
-    fn damage(&self, posting: &Posting, segment: SegmentInfo, cause: &dyn std::fmt::Display) -> Error {
-        let finding = Finding::new(Code::Altered, cause.to_string())
-            .in_file(FileName::Segment(segment.first))
-            .at_seq(posting.seq);
-        let line = posting.seq - segment.first + 1;
-        Error::corrupt(vec![finding.at_line(line, u64::from(posting.offset))])
     }
 }

@@ -1,9 +1,12 @@
 //! The durable records of one moment.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use ledgerstone_formats::header::Header;
 use ledgerstone_formats::ids::{Kind, Tenant};
 use ledgerstone_formats::records::family::Family;
+use ledgerstone_formats::time::Timestamp;
 
 use crate::commit::shared::{Notarized, Published, SegmentInfo};
 use crate::error::Error;
@@ -17,6 +20,8 @@ use crate::index::load::{key_of, load_sealed};
 use crate::ledger::read_span;
 use crate::read::open_segments::OpenSegments;
 use crate::read::scan::Scan;
+use crate::read::times::{Span, Times};
+use crate::read::walk::Walk;
 use crate::segment::list::Segments;
 use crate::storage::Storage;
 
@@ -29,6 +34,7 @@ pub(crate) struct Lookups {
     /// Set while the ledger is written to.
     index: Arc<OnceLock<Arc<Index>>>,
     files: Arc<OpenSegments>,
+    times: Arc<Times>,
 }
 
 impl Lookups {
@@ -41,6 +47,7 @@ impl Lookups {
         Self {
             index: Arc::new(index.map_or_else(OnceLock::new, |index| Arc::clone(index).into())),
             files: Arc::new(OpenSegments::new(Arc::clone(storage), open_segments_max)),
+            times: Arc::new(Times::new(Arc::clone(storage))),
         }
     }
 }
@@ -91,6 +98,10 @@ pub struct Selection {
     pub kind: Option<Kind>,
     /// Only what this scope admits.
     pub scope: Scope,
+    /// Only records committed at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only records committed before this time.
+    pub until: Option<Timestamp>,
 }
 
 impl Selection {
@@ -101,7 +112,24 @@ impl Selection {
             to: None,
             kind: None,
             scope,
+            since: None,
+            until: None,
         }
+    }
+
+    pub(super) fn span(&self) -> Span {
+        Span {
+            since: self.since,
+            until: self.until,
+        }
+    }
+
+    /// Whether a record is one of it, wherever it stands.
+    pub(super) fn admits(&self, header: &Header<'_>) -> bool {
+        let tenant = header.tenant.as_ref().map(|(tenant, _)| tenant.as_ref());
+        self.scope.admits(tenant)
+            && self.kind.as_ref().is_none_or(|kind| kind.as_str() == header.kind)
+            && self.span().holds(header.at)
     }
 }
 
@@ -115,6 +143,7 @@ pub struct Snapshot {
     /// Of the ledger that this process writes to; else made when it is first asked.
     index: Arc<OnceLock<Arc<Index>>>,
     pub(super) files: Arc<OpenSegments>,
+    pub(super) times: Arc<Times>,
 }
 
 impl Snapshot {
@@ -126,6 +155,7 @@ impl Snapshot {
     ) -> Self {
         Self {
             files: Arc::new(OpenSegments::new(Arc::clone(&storage), OPEN_SEGMENTS_MAX)),
+            times: Arc::new(Times::new(Arc::clone(&storage))),
             storage,
             segments: Segments::from(segments),
             size,
@@ -148,6 +178,7 @@ impl Snapshot {
             head_size: Some(notarized.head_size),
             index: Arc::clone(&lookups.index),
             files: Arc::clone(&lookups.files),
+            times: Arc::clone(&lookups.times),
         }
     }
 
@@ -228,20 +259,33 @@ impl Snapshot {
         let one = Selection {
             from: seq,
             to: Some(seq),
-            kind: None,
-            scope: scope.clone(),
+            ..Selection::all(scope.clone())
         };
         Ok(self.scan(one).next_line()?.map(|line| line.bytes.to_vec()))
     }
 
     /// Reads records in order.
     pub fn scan(&self, selection: Selection) -> Scan {
-        Scan::new(
-            Arc::clone(&self.storage),
-            self.segments.clone(),
-            self.size,
-            selection,
-        )
+        Scan::new(self.clone(), selection)
+    }
+
+    /// Reads the records of a selection before `end` one after the other.
+    pub(super) fn walk(&self, selection: Selection, end: u64) -> Walk {
+        let (storage, times) = (Arc::clone(&self.storage), Arc::clone(&self.times));
+        Walk::new(storage, self.segments.clone(), times, end, selection)
+    }
+
+    /// The index, for reading some records of a range: where it is there, or would be made for a sealed segment at
+    /// least. The lines of the others have to be read for it anyway.
+    pub(super) fn index_over(&self, records: &Range<u64>) -> Option<Arc<Index>> {
+        let first = self.segments.place_of(records.start).unwrap_or(0);
+        let is_inside = |place: usize| {
+            let end = self.segments.get(place + 1).map_or(self.size, |next| next.first);
+            let segment = self.segments.get(place);
+            segment.is_some_and(|info| info.sealed && info.first >= records.start && end <= records.end)
+        };
+        let is_worth = self.index.get().is_some() || is_inside(first) || is_inside(first + 1);
+        is_worth.then(|| self.index().ok()).flatten()
     }
 
     /// Where to begin a scan that is to give the last `count` records of a selection.
