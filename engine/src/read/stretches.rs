@@ -22,8 +22,8 @@ pub(super) struct Stretch {
 }
 
 impl Snapshot {
-    /// How to read a selection. Where the index cannot be had, or would cost more than reading, lines are read one after
-    /// the other.
+    /// How to read a selection. Where the index cannot be had, or would cost more than reading, lines are read one
+    /// after the other.
     pub(super) fn stretches(&self, selection: &Selection) -> VecDeque<Stretch> {
         let end = selection
             .to
