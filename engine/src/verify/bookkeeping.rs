@@ -73,7 +73,7 @@ impl Walk<'_> {
 
     fn tenant_of(&self, first: u64, len: u64, seq: u64) -> Option<String> {
         let file = self.storage.open(&FileName::Segment(first)).ok()?;
-        let (offset, mut at) = seek::near(file.as_ref(), first, len, seq).ok()?;
+        let (offset, mut at) = seek::near(file.as_ref(), first, len, |line| line.seq <= seq).ok()?;
         let mut reader = LineReader::open(self.storage, first, offset, len).ok()?;
         loop {
             let Piece::Line { bytes, .. } = reader.next_piece().ok()?? else {
