@@ -64,6 +64,15 @@ fn entry(kind: &str) -> NewEntry {
     NewEntry::new(Kind::new(kind).unwrap())
 }
 
+/// Says stop at the end of a test, however it ends: a scope waits for its threads.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Stores records of the kind `traffic` as quickly as it can, until it is told to stop; gives back how many.
 fn traffic(ledger: &Ledger, stop: &AtomicBool) -> u64 {
     let mut drafter = ledger.drafter();

@@ -11,8 +11,8 @@ fn everything_that_was_sent_is_answered_before_the_ledger_is_let_go() {
     let answered = thread::scope(|scope| {
         let clients: Vec<_> = (0..3)
             .map(|_| {
-                scope.spawn(|| {
-                    let door = door(&place);
+                let door = door(&place);
+                scope.spawn(move || {
                     let mut drafter = door.drafter();
                     let mut tickets = Vec::new();
                     loop {

@@ -171,16 +171,28 @@ fn half_a_frame_is_as_if_it_had_not_come() {
 }
 
 #[test]
-fn whoever_is_silent_in_the_middle_is_sent_away() {
+fn whoever_is_silent_in_the_middle_of_a_frame_is_sent_away() {
     let place = ledger();
     let service = open(&place, with_door(CONNECTIONS_MAX));
-    let mut silent: Vec<_> = (0..CONNECTIONS_MAX - 1).map(|_| guest(&place)).collect();
     let whole = batch(1, &record(b"entry", b"x", b"{}"));
-    for stream in &mut silent {
-        stream.write_all(&whole[..whole.len() / 2]).unwrap();
-    }
-    // And one that does not even greet.
-    silent.push(knock(&place));
+    let _silent: Vec<_> = (0..CONNECTIONS_MAX)
+        .map(|_| {
+            let mut stream = guest(&place);
+            stream.write_all(&whole[..whole.len() / 2]).unwrap();
+            stream
+        })
+        .collect();
+    let refused = run(&place, "append l - --kind entry", "{}");
+    assert_eq!(refused.status.code(), Some(5), "{}", refused.report());
+    goes_on(&place, &service);
+    service.close().unwrap();
+}
+
+#[test]
+fn whoever_does_not_greet_is_sent_away() {
+    let place = ledger();
+    let service = open(&place, with_door(CONNECTIONS_MAX));
+    let _silent: Vec<_> = (0..CONNECTIONS_MAX).map(|_| knock(&place)).collect();
     let refused = run(&place, "append l - --kind entry", "{}");
     assert_eq!(refused.status.code(), Some(5), "{}", refused.report());
     goes_on(&place, &service);
@@ -193,6 +205,7 @@ fn hundreds_of_connections_take_a_bounded_number_of_threads() {
     let service = open(&place, with_door(CONNECTIONS_MAX));
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let stopping = Stop(&stop);
         scope.spawn(|| traffic(&service, &stop));
         let crowd: Vec<_> = (0..300).map(|_| knock(&place)).collect();
         for mut stream in &crowd {
@@ -205,7 +218,7 @@ fn hundreds_of_connections_take_a_bounded_number_of_threads() {
         let size = service.stats().size;
         goes_on_beside_traffic(&place);
         assert!(service.stats().size > size);
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
     });
     service.close().unwrap();
     assert_eq!(stored(&place), "{}\n");

@@ -79,6 +79,7 @@ fn a_service_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
                 let place = &place;
                 move || run(place, &args, "")
             });
+            let stopping = Stop(&done);
             // Others seal and sign heads meanwhile.
             let others = ["seal l", "checkpoint l"].map(|args| {
                 let (place, done) = (&place, &done);
@@ -99,7 +100,7 @@ fn a_service_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
             wait_for_lines(&place, &name, some);
             service.kill();
             let output = client.join().unwrap();
-            done.store(true, Ordering::Relaxed);
+            drop(stopping);
             others.into_iter().for_each(|other| other.join().unwrap());
             let code = output.status.code().unwrap();
             assert!([0, 3, 6].contains(&code), "{}", output.report());
@@ -124,6 +125,7 @@ fn a_client_killed_in_the_middle_stores_whole_batches_and_holds_nobody_up() {
     let service = open(&place, with_door(1));
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let stopping = Stop(&stop);
         let traffic = scope.spawn(|| traffic(&service, &stop));
         let mut receipts = Vec::new();
         for round in 0..ROUNDS {
@@ -142,7 +144,7 @@ fn a_client_killed_in_the_middle_stores_whole_batches_and_holds_nobody_up() {
         let size = service.stats().size;
         place.run("append l in.jsonl --kind entry --source in --lock-wait 60");
         assert!(service.stats().size > size, "the service goes on");
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         let traffic = traffic.join().unwrap();
         let text = place.run("scan l --kind traffic --count");
         assert_eq!(text.text().trim(), traffic.to_string());

@@ -12,6 +12,7 @@ fn append_seal_and_checkpoint_work_while_a_service_appends_at_full_rate() {
     place.write("b.jsonl", lines(LINES..2 * LINES));
     let stop = AtomicBool::new(false);
     let traffic = thread::scope(|scope| {
+        let stopping = Stop(&stop);
         let traffic = scope.spawn(|| traffic(&service, &stop));
         // Two at a time, each with its own receipts.
         let appends = ["a", "b"].map(|name| {
@@ -45,7 +46,7 @@ fn append_seal_and_checkpoint_work_while_a_service_appends_at_full_rate() {
                 output.report()
             );
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         traffic.join().unwrap()
     });
     service.close().unwrap();
