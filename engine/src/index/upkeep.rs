@@ -12,6 +12,7 @@ use crate::index::build::sidecar_of;
 use crate::index::levels::due;
 use crate::index::merge::MergeError;
 use crate::index::repair::remake;
+use crate::index::runs::BadPart;
 use crate::index::sidecar::Subject;
 use crate::index::store::{store, write_merged};
 use crate::index::{Index, Part};
@@ -66,12 +67,14 @@ impl Upkeep {
 
     /// Does what is due.
     pub(crate) fn run(&self) {
+        // What is made again and bad again would be made again for ever.
+        let mut made = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let parts = self.index.parts();
             let done = if let Some(first) = self.index.take_damage() {
                 self.write_again(first)
             } else if let Some(run) = due(&parts) {
-                self.merge(&parts[run])
+                self.merge(&parts[run], &mut made)
             } else {
                 return;
             };
@@ -94,7 +97,7 @@ impl Upkeep {
 
     /// Makes one file of several, and removes those of them that were merged before: the sidecars of single segments
     /// stay, for whoever finds the merged one bad.
-    fn merge(&self, parts: &[Part]) -> Option<()> {
+    fn merge(&self, parts: &[Part], made: &mut Vec<BadPart>) -> Option<()> {
         let storage = self.storage.as_ref();
         let mut spans = Vec::new();
         let (mut level, mut superseded) = (0, Vec::new());
@@ -106,7 +109,7 @@ impl Upkeep {
                 spans.push(read_span(storage, subject.first).ok()?);
             } else {
                 let Ok(about) = sidecar.about() else {
-                    return self.make_again(&MergeError::Bad(crate::index::runs::BadPart::of(sidecar)));
+                    return self.make_again(BadPart::of(sidecar), made);
                 };
                 spans.extend(about.segments);
                 superseded.push(FileName::Merged {
@@ -142,13 +145,17 @@ impl Upkeep {
                     .try_for_each(|name| storage.remove_derived(name))
                     .ok()
             }
-            Err(error) => self.make_again(&error),
+            Err(MergeError::Bad(bad)) => self.make_again(bad, made),
+            Err(MergeError::Io(_)) => None,
         }
     }
 
     /// A part that was to be merged is bad.
-    fn make_again(&self, error: &MergeError) -> Option<()> {
-        let MergeError::Bad(bad) = error else { return None };
+    fn make_again(&self, bad: BadPart, made: &mut Vec<BadPart>) -> Option<()> {
+        if made.contains(&bad) {
+            return None;
+        }
+        made.push(bad);
         let storage = self.storage.as_ref();
         let Part::File(sidecar) = self
             .index
@@ -166,7 +173,7 @@ impl Upkeep {
             sidecar.about().ok()?.segments
         };
         let segments: Vec<SegmentInfo> = spans.iter().map(segment).collect();
-        remake(storage, &self.index, &Segments::from(segments), *bad).ok()
+        remake(storage, &self.index, &Segments::from(segments), bad).ok()
     }
 }
 
