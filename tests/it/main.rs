@@ -29,7 +29,6 @@ mod independent;
 mod json_vectors;
 mod layering;
 mod ledger;
-mod many;
 mod merkle_vectors;
 mod model;
 mod planted;

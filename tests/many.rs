@@ -1,13 +1,21 @@
 //! Two hundred ledgers open in one process: threads, files and memory stay within what the options say.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too, and reads what the kernel says of it"
+)]
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ledgerstone_engine::keystore::FileKeys;
 use ledgerstone_engine::storage::disk::Disk;
 use ledgerstone_engine::{Batch, By, Ledger, LedgerIdentity, Lookup, NewEntry, Options, Scope};
 use ledgerstone_formats::ids::{Correlation, EntityId, IdempotencyKey, Kind, Tenant};
 use ledgerstone_tests::cli::Place;
+
+/// Each test measures the whole process: one runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 const LEDGERS: usize = 200;
 /// Of which so many have a door, that nobody comes to.
@@ -135,6 +143,7 @@ fn assert_within(before: [usize; 3], ledgers: usize, doors: usize) {
 
 #[test]
 fn two_hundred_ledgers_take_the_threads_files_and_memory_that_the_options_say() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = Place::new();
     let before = taken();
     let ledgers: Vec<_> = (0..LEDGERS)
@@ -157,6 +166,7 @@ fn two_hundred_ledgers_take_the_threads_files_and_memory_that_the_options_say() 
 
 #[test]
 fn a_batch_larger_than_the_queue_leaves_no_memory_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     const FEW: usize = 30;
     let place = Place::new();
     let before = taken();
