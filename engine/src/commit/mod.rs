@@ -2,6 +2,7 @@
 //! written.
 
 mod admit;
+mod holders;
 pub(crate) mod intake;
 mod judge;
 pub(crate) mod notary;

@@ -7,11 +7,11 @@ use ledgerstone_formats::ids::{EntityId, Tenant};
 use ledgerstone_formats::records::index::DeclaredIndex;
 
 use crate::batch::{Batch, Target};
+use crate::commit::holders::{Entity, Holders, Value};
 use crate::commit::judge::{Judged, Pending};
 use crate::commit::ticket::Placement;
 use crate::error::{Error, ErrorKind};
 use crate::index::keys::Recipe;
-use crate::index::unique::{Entity, Holder, Holders, Value};
 use crate::read::indexed::Indexed;
 use crate::read::lookup::{By, Lookup, Order};
 use crate::read::snapshot::{Scope, Snapshot};
@@ -51,12 +51,9 @@ pub(crate) fn judge_unique(
         if hashes.iter().any(|hash| pending.touches(against.group, *hash)) {
             return Ok(true);
         }
-        let holder = Holder {
-            entity: entity_of(draft),
-            seq: 0,
-        };
+        let own = entity_of(draft);
         for value in &values {
-            let is_other = |entity: &Entity| *entity != holder.entity && !holders.knows(entity);
+            let is_other = |entity: &Entity| *entity != own && !holders.knows(entity);
             let scope = Scope::of(draft.entry().tenant.as_ref());
             let Some((target, seq)) = holder_of(&value.indexed(), &scope, against, is_other)? else {
                 continue;
@@ -67,7 +64,7 @@ pub(crate) fn judge_unique(
             }
             return Err(taken(&value.indexed(), &target, seq));
         }
-        if let Some((value, _)) = holders.take(&holder, values) {
+        if let Err(value) = holders.take(&own, values) {
             let indexed = value.indexed();
             let message = format!(
                 "two records of the batch are about different things with {indexed}, which is unique"

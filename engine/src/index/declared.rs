@@ -23,9 +23,11 @@ impl Declared {
         Self(Arc::new(by_kind.collect()))
     }
 
-    /// Takes in a family, in the place of an earlier one of its kind.
-    pub(crate) fn insert(&mut self, family: Family) {
-        Arc::make_mut(&mut self.0).insert(family.kind().as_str().into(), family);
+    /// Takes in families, each in the place of an earlier one of its kind.
+    pub(crate) fn extend(&mut self, families: impl IntoIterator<Item = Family>) {
+        for family in families {
+            Arc::make_mut(&mut self.0).insert(family.kind().as_str().into(), family);
+        }
     }
 
     /// The family of a kind.

@@ -23,7 +23,6 @@ pub(crate) mod runs;
 pub(crate) mod saved;
 pub(crate) mod sidecar;
 pub(crate) mod store;
-pub(crate) mod unique;
 pub(crate) mod upkeep;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! Counters of the whole ledger, judged once every line was read.
 
-use ledgerstone_formats::header::Header;
+use std::io;
+
 use ledgerstone_formats::limits::SALT_BYTES;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::record::Record;
@@ -10,7 +11,12 @@ use crate::error::Error;
 use crate::finding::{Code, Finding};
 use crate::read::seek;
 use crate::segment::lines::{LineReader, Piece};
+use crate::verify::counters::BadCounters;
 use crate::verify::segments::Walk;
+
+/// What is not checked where there is no room for it.
+const COUNTERS: &str = "the counters `tseq`, `rev` and `key`";
+const UNIQUES: &str = "the values of unique indexes";
 
 /// A secret for one check.
 pub(super) fn new_secret() -> Result<[u8; SALT_BYTES], Error> {
@@ -19,24 +25,36 @@ pub(super) fn new_secret() -> Result<[u8; SALT_BYTES], Error> {
 }
 
 impl Walk<'_> {
-    /// Takes in what a record says of its counters.
-    pub(super) fn observe_counters(&mut self, header: &Header<'_>) {
+    /// Takes in what a record says of its counters and unique values.
+    pub(super) fn observe_counters(&mut self, record: &Record<'_>) {
         if let Some(counters) = &mut self.counters
-            && let Err(error) = counters.observe(header)
+            && let Err(error) = counters.observe(&record.header)
         {
             self.counters = None;
-            self.counters_unchecked(&error);
+            self.unchecked(COUNTERS, &error);
+        }
+        if let Some(uniques) = &mut self.uniques
+            && let Err(error) = uniques.observe(record, &self.declared)
+        {
+            self.uniques = None;
+            self.unchecked(UNIQUES, &error);
         }
     }
 
-    /// Reports the counters that are not what they have to be.
+    /// Reports the counters and unique values that are not what they have to be.
     pub(super) fn judge_counters(&mut self) {
-        let Some(counters) = self.counters.take() else {
-            return;
-        };
-        let bad = match counters.judge() {
+        if let Some(counters) = self.counters.take() {
+            self.report_bad(COUNTERS, counters.judge());
+        }
+        if let Some(uniques) = self.uniques.take() {
+            self.report_bad(UNIQUES, uniques.judge());
+        }
+    }
+
+    fn report_bad(&mut self, what: &str, judged: io::Result<BadCounters>) {
+        let bad = match judged {
             Ok(bad) => bad,
-            Err(error) => return self.counters_unchecked(&error),
+            Err(error) => return self.unchecked(what, &error),
         };
         let named = bad.named.len() as u64;
         for (seq, error) in bad.named {
@@ -49,10 +67,8 @@ impl Walk<'_> {
         self.report.findings_total += bad.total - named;
     }
 
-    fn counters_unchecked(&mut self, error: &std::io::Error) {
-        let cause = format!(
-            "the counters `tseq`, `rev` and `key` were not checked: the temporary file that this takes (TMPDIR) {error}"
-        );
+    fn unchecked(&mut self, what: &str, error: &io::Error) {
+        let cause = format!("{what} were not checked: the temporary file that this takes (TMPDIR) {error}");
         self.report.extend([Finding::new(Code::Unreadable, cause)]);
     }
 

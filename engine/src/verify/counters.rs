@@ -28,7 +28,7 @@ pub(crate) struct Counters {
     secret: [u8; SALT_BYTES],
     /// Whether a kind counts revisions; kinds are few.
     kinds: HashMap<Box<str>, bool>,
-    events: Sorter,
+    events: Sorter<Event>,
 }
 
 /// Counters that are not what they have to be.
@@ -60,6 +60,11 @@ pub(crate) enum CounterError {
         found: Option<u64>,
     },
     KeyTwice,
+    /// Of a unique index, whose value is the body's and stays there.
+    ValueTwice {
+        /// The newest record of the thing that has it.
+        holder: u64,
+    },
 }
 
 impl fmt::Display for CounterError {
@@ -81,6 +86,10 @@ impl fmt::Display for CounterError {
                 )
             }
             Self::KeyTwice => f.write_str("`key` stands in an earlier record of this tenant"),
+            Self::ValueTwice { holder } => write!(
+                f,
+                "the record with seq {holder}, about another thing, has the same value in an index that is unique"
+            ),
         }
     }
 }
@@ -161,7 +170,7 @@ impl Counters {
 
 impl BadCounters {
     /// Of several bad counters of one record the first is told: tenant, revision, key.
-    fn add(&mut self, seq: u64, error: CounterError) {
+    pub(crate) fn add(&mut self, seq: u64, error: CounterError) {
         match self.named.get_mut(&seq) {
             Some(known) if error.order() < known.order() => *known = error,
             Some(_) => {}
@@ -182,6 +191,7 @@ impl CounterError {
             Self::TenantSequence { .. } => 0,
             Self::Revision { .. } => 1,
             Self::KeyTwice => 2,
+            Self::ValueTwice { .. } => 3,
         }
     }
 }

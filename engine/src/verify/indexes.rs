@@ -238,9 +238,8 @@ fn read_families(storage: &dyn Storage, found: &Found, declared: &mut Declared) 
         if kind.find(bytes).is_some()
             && let Ok(record) = Record::parse(bytes)
             && record.header.kind == system::FAMILY
-            && let Some(family) = Family::parse(&record.header.id, record.body())
         {
-            declared.insert(family);
+            declared.extend(Family::parse(&record.header.id, record.body()));
         }
     }
     Ok(())

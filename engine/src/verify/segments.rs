@@ -10,6 +10,7 @@ use ledgerstone_formats::records::system::{self, Genesis};
 
 use crate::error::Error;
 use crate::finding::{Code, Finding};
+use crate::index::declared::Declared;
 use crate::recover::heads::Heads;
 use crate::recover::{Found, Inventory, SealFound, is_genesis};
 use crate::segment::audit::Audit;
@@ -37,8 +38,10 @@ pub(crate) struct Walk<'a> {
     pub(super) audit: Option<Audit>,
     /// None where there is no room for what it writes.
     pub(super) counters: Option<Counters>,
-    /// The same of values that are unique, and of what is declared.
-    uniques: Uniques,
+    /// The same of values that are unique.
+    pub(super) uniques: Option<Uniques>,
+    /// What the records so far declare.
+    pub(super) declared: Declared,
     index: IndexCheck,
     /// Of the postings of the segment's lines so far.
     sum: Sum,
@@ -97,7 +100,8 @@ impl<'a> Walk<'a> {
             records: 0,
             audit: Some(Audit::from_genesis()),
             counters: Some(Counters::new(new_secret()?)),
-            uniques: Uniques::default(),
+            uniques: Some(Uniques::new(new_secret()?)),
+            declared: Declared::default(),
             damaged: false,
             newer: false,
             rewritten: false,
@@ -129,7 +133,7 @@ impl<'a> Walk<'a> {
         }
         self.judge_counters();
         self.report.extend(self.index.check_merged(self.storage));
-        let notes = self.index.notes(self.storage, self.uniques.declared());
+        let notes = self.index.notes(self.storage, &self.declared);
         self.report.notes.extend(notes);
         self.conclude();
         self.report
@@ -380,16 +384,12 @@ impl<'a> Walk<'a> {
         } else if header.kind == system::FAMILY && Family::parse(&header.id, record.body()).is_none() {
             report(Code::Bookkeeping, "the body declares no family".to_owned());
         }
-        let unique = self.uniques.observe(record);
-        if let Err(error) = unique
-            && !self.damaged
-            && !self.newer
-        {
-            report(Code::Bookkeeping, error.to_string());
+        if header.kind == system::FAMILY {
+            self.declared.extend(Family::parse(&header.id, record.body()));
         }
         // After damage counters prove nothing any more.
         if !self.damaged && !self.newer {
-            self.observe_counters(header);
+            self.observe_counters(record);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Which thing has which values of unique indexes, where the newest record of each thing says what it has.
+//! Which thing has which values of unique indexes by the records of one batch, where the newest record of each thing
+//! says what it has.
 
 use std::collections::HashMap;
 
@@ -40,11 +41,6 @@ impl Value {
         })
     }
 
-    /// The index that it stands in.
-    pub(crate) fn index(&self) -> &str {
-        &self.index
-    }
-
     /// As it is looked up.
     pub(crate) fn indexed(&self) -> Indexed {
         Indexed {
@@ -55,17 +51,10 @@ impl Value {
     }
 }
 
-/// A thing that has a value, by its newest record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) entity: Entity,
-    pub(crate) seq: u64,
-}
-
 /// What some records in a row have made of who has what.
 #[derive(Debug, Default)]
 pub(crate) struct Holders {
-    by_value: HashMap<Value, Holder>,
+    by_value: HashMap<Value, Entity>,
     /// Values of the newest record of each thing.
     held: HashMap<Entity, Vec<Value>>,
 }
@@ -76,23 +65,22 @@ impl Holders {
         self.held.contains_key(entity)
     }
 
-    /// Takes in the next record: what its thing had before it has no more. Gives the first value that another thing
-    /// has; the record has it from now on.
-    pub(crate) fn take(&mut self, holder: &Holder, values: Vec<Value>) -> Option<(Value, Holder)> {
-        for old in self.held.remove(&holder.entity).unwrap_or_default() {
-            let own = self.by_value.get(&old);
-            if own.is_some_and(|own| own.entity == holder.entity) {
-                self.by_value.remove(&old);
+    /// Takes in the next record: what its thing had before it has no more.
+    ///
+    /// # Errors
+    /// A value that another thing has.
+    pub(crate) fn take(&mut self, entity: &Entity, values: Vec<Value>) -> Result<(), Value> {
+        for old in self.held.remove(entity).unwrap_or_default() {
+            self.by_value.remove(&old);
+        }
+        for value in &values {
+            let before = self.by_value.insert(value.clone(), entity.clone());
+            if before.is_some_and(|before| before != *entity) {
+                return Err(value.clone());
             }
         }
-        let mut other = None;
-        for value in &values {
-            let before = self.by_value.insert(value.clone(), holder.clone());
-            let before = before.filter(|before| before.entity != holder.entity);
-            other = other.or(before.map(|before| (value.clone(), before)));
-        }
-        self.held.insert(holder.entity.clone(), values);
-        other
+        self.held.insert(entity.clone(), values);
+        Ok(())
     }
 }
 
@@ -113,20 +101,16 @@ mod tests {
     #[test]
     fn a_value_is_free_once_its_thing_has_another() {
         let mut holders = Holders::default();
-        let mut take = |id: &str, seq, values: &[&str]| {
-            let holder = Holder {
-                entity: ("spec".into(), None, id.into()),
-                seq,
-            };
-            let other = holders.take(&holder, values.iter().map(|text| value(text)).collect());
-            other.map(|(_, holder)| holder.seq)
+        let mut take = |id: &str, values: &[&str]| {
+            let entity = ("spec".into(), None, id.into());
+            let values = values.iter().map(|text| value(text)).collect();
+            holders.take(&entity, values).is_ok()
         };
-        assert_eq!(take("a", 1, &["v", "w"]), None);
-        assert_eq!(take("a", 2, &["v"]), None);
-        assert_eq!(take("b", 3, &["w"]), None, "freed by 2");
-        assert_eq!(take("c", 4, &["v"]), Some(2));
-        assert_eq!(take("a", 5, &[]), None);
-        assert_eq!(take("d", 6, &["v"]), Some(4), "what it took it has");
-        assert_eq!(take("b", 7, &["x", "x"]), None);
+        assert!(take("a", &["v", "w", "v"]));
+        assert!(take("a", &["v"]));
+        assert!(take("b", &["w"]));
+        assert!(take("a", &[]));
+        assert!(take("c", &["v"]));
+        assert!(!take("a", &["x", "w"]));
     }
 }
