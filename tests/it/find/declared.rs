@@ -1,8 +1,7 @@
 //! Indexes that a kind declares: what is in a body is found by it, before and after the declaration, wherever it lies.
 
-use ledgerstone_engine::keystore::KeyStore as _;
-use ledgerstone_engine::verify::{VerifyOptions, verify};
-use ledgerstone_engine::{Reader, Snapshot};
+use ledgerstone_engine::verify::{Report, VerifyOptions, verify};
+use ledgerstone_engine::{Code, Reader, Snapshot};
 use ledgerstone_formats::names::FileName;
 
 use super::*;
@@ -83,16 +82,19 @@ fn ask_everything(snapshot: &Snapshot, count: usize) {
     }
 }
 
-fn expect_whole(place: &Place) {
+fn check(place: &Place) -> Report {
     let storage = place.storage();
-    assert!(place.keys.signing_key().unwrap().is_some());
-    let report = verify(
+    verify(
         storage.as_ref(),
         Some(place.keys.as_ref()),
         &VerifyOptions { jobs: 1 },
         &mut |_| {},
     )
-    .unwrap();
+    .unwrap()
+}
+
+fn expect_whole(place: &Place) {
+    let report = check(place);
     assert_eq!(report.findings, []);
     assert!(
         !report.notes.iter().any(|note| note.contains("declared")),
@@ -182,14 +184,7 @@ fn an_index_made_with_other_declarations_is_missing_and_never_empty() {
         place.storage.put_raw(name, bytes);
     }
     ask_everything(&Reader::open(place.storage()).unwrap().snapshot().unwrap(), 60);
-    let storage = place.storage();
-    let report = verify(
-        storage.as_ref(),
-        Some(place.keys.as_ref()),
-        &VerifyOptions { jobs: 1 },
-        &mut |_| {},
-    )
-    .unwrap();
+    let report = check(&place);
     assert_eq!(report.findings, []);
     assert!(
         report.notes.iter().any(|note| note.contains("declared")),
@@ -205,6 +200,31 @@ fn an_index_made_with_other_declarations_is_missing_and_never_empty() {
     }
     ask_everything(&place.open().snapshot(), 60);
     expect_whole(&place);
+}
+
+/// Whoever can write the directory can make an index that leads elsewhere, with checksums that are right.
+#[test]
+fn an_index_of_other_postings_is_named_by_verify() {
+    for families in [Vec::new(), vec![family("event", event())]] {
+        let mut place = place();
+        place.options.families = families;
+        let ledger = place.create();
+        fill(&ledger, 0..40);
+        ledger.close().unwrap();
+        let name = FileName::Index(0).to_string();
+        let mut bytes = place.storage.raw(&name).unwrap();
+        // The offset of the second posting.
+        bytes[4_096 + 16 + 12] ^= 1;
+        let crc32 = crc32fast::hash(&bytes[4_096..8_188]);
+        bytes[8_188..8_192].copy_from_slice(&crc32.to_le_bytes());
+        place.storage.put_raw(&name, &bytes);
+        let findings = check(&place).findings;
+        let found: Vec<_> = findings
+            .iter()
+            .map(|finding| (finding.code, finding.file.clone()))
+            .collect();
+        assert_eq!(found, [(Code::Index, Some(FileName::Index(0)))]);
+    }
 }
 
 #[test]
