@@ -19,7 +19,7 @@ use crate::index::declared::Declared;
 use crate::index::keys::Recipe;
 use crate::index::load::key_of;
 use crate::index::merge::Cursor;
-use crate::index::sidecar::Sidecar;
+use crate::index::sidecar::{OPEN, Sidecar};
 use crate::recover::{Found, Inventory, SealFound};
 use crate::segment::lines::{LineReader, Piece};
 use crate::storage::Storage;
@@ -82,6 +82,9 @@ impl IndexCheck {
             return None;
         }
         let judged = match open(storage, &name)? {
+            // Saved before the segment was sealed, by a process that was killed between the seal and the sidecar: nobody
+            // asks it, and the next open makes it again.
+            Ok(sidecar) if sidecar.subject().level == OPEN => return None,
             Ok(sidecar) => {
                 let subject = sidecar.subject();
                 let own = (subject.first, subject.end, subject.last_hash, subject.level)

@@ -105,6 +105,27 @@ fn what_was_saved_of_a_ledger_that_went_on_since_is_used_for_its_first_records_o
     assert_eq!(codes(&place), []);
 }
 
+/// Killed between the seal and the sidecar.
+#[test]
+fn what_was_saved_of_a_segment_that_was_sealed_since_is_nobody_s_fault_and_made_again() {
+    let place = closed(40);
+    let name = FileName::Index(0).to_string();
+    let saved = place.storage.raw(&name).unwrap();
+    let ledger = place.open();
+    append(&ledger, 5);
+    ledger.seal().unwrap();
+    ledger.close().unwrap();
+    let sealed = place.storage.raw(&name).unwrap();
+    place.storage.put_raw(&name, &saved);
+    assert_eq!(codes(&place), []);
+    check_answers(&Reader::open(place.storage()).unwrap().snapshot().unwrap());
+    let ledger = place.open();
+    check_answers(&ledger.snapshot());
+    ledger.close().unwrap();
+    assert_eq!(place.storage.raw(&name).unwrap(), sealed);
+    assert_eq!(codes(&place), []);
+}
+
 /// The open segment is not read by an open; nothing is stored upon it before it is.
 #[test]
 fn nothing_is_stored_upon_a_line_that_was_altered_since_the_close() {
