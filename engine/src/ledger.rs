@@ -11,7 +11,6 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
 use crate::batch::{Batch, Stream};
 use crate::clock::{Clock, SystemClock};
-use crate::commit::ahead::Ahead;
 use crate::commit::intake::Intake;
 use crate::commit::numbers::Numbers;
 use crate::commit::queue::{Queue, Ready};
@@ -374,7 +373,6 @@ impl Writer {
             )),
             storage: Arc::clone(&means.storage),
             clock: Arc::clone(&means.clock),
-            ahead: Ahead::new(&options),
             options,
             notary: None,
             chain,

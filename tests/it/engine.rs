@@ -78,7 +78,6 @@ mod crash;
 mod creation;
 mod fault_table;
 mod faults_answered;
-mod filler;
 mod heads;
 mod late_head;
 mod panics;

@@ -2,7 +2,6 @@
 //! written.
 
 mod admit;
-pub(crate) mod ahead;
 mod holders;
 pub(crate) mod intake;
 mod judge;
@@ -14,5 +13,4 @@ pub(crate) mod shared;
 pub(crate) mod threads;
 pub(crate) mod ticket;
 mod unique;
-mod write;
 pub(crate) mod writer;
