@@ -21,6 +21,7 @@ struct File {
     segment_age: Option<Age>,
     body_bytes_max: Option<Size>,
     disk_free_min: Option<Size>,
+    filler_bytes_max: Option<Size>,
 }
 
 /// What a command works with.
@@ -54,6 +55,9 @@ impl Config {
         }
         if let Some(size) = settings.disk_free_min.or(file.disk_free_min) {
             options.disk_free_min_bytes = size.0;
+        }
+        if let Some(size) = settings.filler_bytes_max.or(file.filler_bytes_max) {
+            options.filler_bytes_max = size.0;
         }
         Ok(Self {
             signing_key: settings.signing_key.clone().or(file.signing_key),

@@ -83,13 +83,14 @@ fn enter<T>(
     }
     let options = &config.options;
     output.detail(format_args!(
-        "segment_bytes {}, segment_age {}, body_bytes_max {}, disk_free_min {}",
+        "segment_bytes {}, segment_age {}, body_bytes_max {}, disk_free_min {}, filler_bytes_max {}",
         options.segment_bytes,
         options
             .segment_age_max
             .map_or_else(|| "never".to_owned(), |age| format!("{} s", age.as_secs())),
         options.body_bytes_max,
-        options.disk_free_min_bytes
+        options.disk_free_min_bytes,
+        options.filler_bytes_max
     ));
     let clock = SystemClock::new();
     loop {

@@ -11,6 +11,7 @@ use ledgerstone_formats::segment::{SEAL_BYTES_MAX, Seal};
 
 use crate::batch::{Batch, Stream};
 use crate::clock::{Clock, SystemClock};
+use crate::commit::ahead::Ahead;
 use crate::commit::intake::Intake;
 use crate::commit::numbers::Numbers;
 use crate::commit::queue::{Queue, Ready};
@@ -373,6 +374,7 @@ impl Writer {
             )),
             storage: Arc::clone(&means.storage),
             clock: Arc::clone(&means.clock),
+            ahead: Ahead::new(&options),
             options,
             notary: None,
             chain,

@@ -9,6 +9,7 @@ use ledgerstone_formats::limits::{
 use ledgerstone_formats::records::family::Family;
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::FILLER_BYTES_MAX;
 
 /// How a ledger is opened. `Options::default()` is meant for production.
 ///
@@ -23,6 +24,7 @@ use crate::error::{Error, ErrorKind};
 /// - **Memory**: 1 MiB, and
 ///   - three times `queue_bytes_max`: what waits, and a group as lines. A batch may be larger than that when nothing
 ///     else waits; its memory is given back once it is stored.
+///   - `filler_bytes_max` for the moment in which filler is laid.
 ///   - for each connection of a door at most two batches, of 64 MiB each if the client makes them so large.
 ///   - the index of the segment that is written: 36 to 72 bytes for each of a record's keys, of which it has 3, and one
 ///     more each for correlation id, idempotency key and value of a declared index. For records of 400 bytes that is
@@ -63,6 +65,10 @@ pub struct Options {
     /// Tenants, kinds and things whose newest numbers the writer keeps in memory, so many of each; 65,536. Those that
     /// it does not find there it looks up.
     pub numbers_cached_max: usize,
+    /// The file of the open segment is made longer by at most so many bytes of filler, in the write of a group, so that
+    /// the groups after it only fill what is there; groups of more than a sixteenth of it lay none. 1 MiB, at most
+    /// 64 MiB; 0 for none.
+    pub filler_bytes_max: u64,
     /// An operator's word that a tail which is not of the torn shape is one all the same: for file systems that show
     /// old bytes in sectors never written.
     pub accept_torn: bool,
@@ -95,6 +101,7 @@ impl Default for Options {
             families: Vec::new(),
             open_segments_max: 64,
             numbers_cached_max: 1 << 16,
+            filler_bytes_max: 1 << 20,
             accept_torn: false,
             accept_clock: None,
         }
@@ -116,6 +123,12 @@ impl Options {
             return invalid(format!(
                 "segment_bytes is {}, it may be 1 to {largest}",
                 self.segment_bytes
+            ));
+        }
+        if self.filler_bytes_max > FILLER_BYTES_MAX {
+            return invalid(format!(
+                "filler_bytes_max is {}, the limit is {FILLER_BYTES_MAX}",
+                self.filler_bytes_max
             ));
         }
         if self.queue_records_max == 0 || self.queue_bytes_max == 0 {

@@ -14,6 +14,18 @@ pub const fn byte_at(offset: u64) -> u8 {
     }
 }
 
+/// Puts the filler of the file's bytes `from..to` at the end of `bytes`.
+pub fn extend(bytes: &mut Vec<u8>, from: u64, to: u64) {
+    let sector: Vec<u8> = (0..SECTOR_BYTES).map(byte_at).collect();
+    let sectors_from = from.next_multiple_of(SECTOR_BYTES).min(to);
+    let sectors_to = to - (to - sectors_from) % SECTOR_BYTES;
+    bytes.extend((from..sectors_from).map(byte_at));
+    for _ in 0..(sectors_to - sectors_from) / SECTOR_BYTES {
+        bytes.extend_from_slice(&sector);
+    }
+    bytes.extend((sectors_to..to).map(byte_at));
+}
+
 /// True if every byte of `bytes`, which stand at `offset` of the file, is the filler of its place.
 pub fn is_filler(offset: u64, bytes: &[u8]) -> bool {
     (offset..).zip(bytes).all(|(at, byte)| *byte == byte_at(at))
@@ -37,6 +49,11 @@ mod tests {
     #[test]
     fn filler_follows_the_sectors_of_the_file() {
         let bytes: Vec<u8> = (700..2_048).map(byte_at).collect();
+        let mut extended = b"{}".to_vec();
+        extend(&mut extended, 700, 2_048);
+        assert_eq!(extended[2..], bytes);
+        extend(&mut extended, 2_048, 2_048);
+        assert_eq!(extended.len(), 2 + bytes.len());
         assert!(is_filler(700, &bytes));
         assert!(!is_filler(701, &bytes));
         assert_eq!(bytes[1_023 - 700], b'\n');

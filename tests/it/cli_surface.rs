@@ -54,8 +54,8 @@ const OPTIONS: [(&str, &str); 17] = [
     ("checkpoint", "SETTINGS"),
     ("demo", ""),
 ];
-const SETTINGS: &str =
-    "--signing-key --lock-wait --segment-bytes --segment-age --body-bytes-max --disk-free-min";
+const SETTINGS: &str = "--signing-key --lock-wait --segment-bytes --segment-age --body-bytes-max --disk-free-min \
+                        --filler-bytes-max";
 const EVERYWHERE: &str = "--help --json --quiet --verbose --config --log";
 
 #[test]

@@ -78,6 +78,7 @@ mod crash;
 mod creation;
 mod fault_table;
 mod faults_answered;
+mod filler;
 mod heads;
 mod late_head;
 mod panics;

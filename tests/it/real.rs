@@ -10,11 +10,12 @@ use ledgerstone_tests::cli::{Call, Place};
 mod calls;
 mod faults;
 mod files;
+mod filler;
 mod full_disk;
 mod processes;
 mod unknown;
 
-/// Copies a folder and all below it, with the files' permissions.
+/// Copies a folder and all below it, with the files' permissions, but for the socket of who holds a ledger.
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -22,7 +23,7 @@ fn copy_folder(from: &Path, to: &Path) {
         let to = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy_folder(&entry.path(), &to);
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
             fs::copy(entry.path(), to).unwrap();
         }
     }

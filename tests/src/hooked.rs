@@ -10,11 +10,11 @@ use ledgerstone_formats::names::{FileName, QuarantineName};
 /// What a hook is told before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Before {
-    /// [`Append::append`].
+    /// [`Append::append`], with filler or without.
     Append,
     /// [`Storage::map`].
     Map,
-    /// [`Storage::open`].
+    /// [`Storage::open`], after the directory was listed perhaps.
     Open,
     /// [`ReadAt::read_at`] of a segment, of so many bytes at most.
     ReadSegment(usize),
@@ -25,19 +25,35 @@ pub enum Before {
 }
 
 type Hook = Arc<dyn Fn(Before) + Send + Sync>;
+type Relist = Arc<dyn Fn(Listing) -> Listing + Send + Sync>;
 
 /// Another storage, and the hook.
 #[derive(Clone)]
 pub struct Hooked {
     inner: Arc<dyn Storage>,
     hook: Hook,
+    relist: Relist,
 }
 
 impl Hooked {
     /// Calls `hook` before each call that it is told of.
     pub fn new(inner: Arc<dyn Storage>, hook: impl Fn(Before) + Send + Sync + 'static) -> Self {
-        let hook = Arc::new(hook);
-        Self { inner, hook }
+        Self {
+            inner,
+            hook: Arc::new(hook),
+            relist: Arc::new(|listing| listing),
+        }
+    }
+
+    /// Gives out what `relist` makes of a listing of the directory.
+    pub fn listed(
+        inner: Arc<dyn Storage>,
+        relist: impl Fn(Listing) -> Listing + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            relist: Arc::new(relist),
+            ..Self::new(inner, |_| {})
+        }
     }
 
     fn hooked(&self, file: Box<dyn Append>) -> Box<dyn Append> {
@@ -95,6 +111,11 @@ impl Append for HookedFile {
         self.file.append(offset, bytes)
     }
 
+    fn append_with_filler(&mut self, offset: u64, bytes: &[u8], to: u64) -> io::Result<u64> {
+        (self.hook)(Before::Append);
+        self.file.append_with_filler(offset, bytes, to)
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
     }
@@ -110,7 +131,7 @@ impl Storage for Hooked {
     }
 
     fn list(&self) -> io::Result<Listing> {
-        self.inner.list()
+        self.inner.list().map(|listing| (self.relist)(listing))
     }
 
     fn open(&self, name: &FileName) -> io::Result<Box<dyn ReadAt>> {

@@ -3,8 +3,9 @@
 use std::io::ErrorKind;
 
 use ledgerstone_engine::storage::{FileError, Listing, Storage, UNKNOWN_NAMES_MAX};
-use ledgerstone_formats::filler;
 use ledgerstone_formats::names::{FileName, QuarantineName};
+
+mod filler;
 
 /// An implementation under test, and the operator's hands on its files.
 pub trait Fixture {
@@ -39,7 +40,10 @@ pub const CHECKS: &[Check] = &[
     quarantine_can_be_done_again,
     quarantine_cuts_nothing_without_a_copy,
     settling_changes_nothing,
-    only_filler_is_trimmed,
+    filler::only_filler_is_trimmed,
+    filler::filler_goes_behind_bytes_and_is_written_over,
+    filler::filler_is_laid_again_behind_bytes_that_reach_over_its_end,
+    filler::a_file_with_filler_that_somebody_else_has_changed_is_not_written_to,
     a_sealed_segment_is_not_written_to,
     a_protected_segment_is_not_written_to,
     one_holder_at_a_time,
@@ -321,23 +325,6 @@ fn settling_changes_nothing(fixture: &dyn Fixture) {
     expect_kind(storage.settle(7, 0, len + 1), ErrorKind::InvalidData);
     expect_kind(storage.settle(8, 0, 0), ErrorKind::NotFound);
     assert!(fixture.raw(&SEGMENT.to_string()).unwrap() == bytes);
-}
-
-fn only_filler_is_trimmed(fixture: &dyn Fixture) {
-    let mut bytes = b"one\n".to_vec();
-    bytes.extend((4..4_096).map(filler::byte_at));
-    let storage = with_segment(fixture, &bytes);
-    expect_kind(storage.trim_filler(7, 3), ErrorKind::InvalidData);
-    expect_kind(storage.trim_filler(7, 4_097), ErrorKind::InvalidData);
-    assert_eq!(contents(&*storage, &SEGMENT), bytes);
-    storage.trim_filler(7, 4).unwrap();
-    assert_eq!(contents(&*storage, &SEGMENT), b"one\n");
-    storage.trim_filler(7, 4).unwrap();
-    // A space where filler has a line feed.
-    bytes[511] = b' ';
-    fixture.put_raw(&SEGMENT.to_string(), &bytes);
-    expect_kind(storage.trim_filler(7, 4), ErrorKind::InvalidData);
-    assert_eq!(contents(&*storage, &SEGMENT), bytes);
 }
 
 fn expect_write_once(fixture: &dyn Fixture, storage: &dyn Storage) {

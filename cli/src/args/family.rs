@@ -28,7 +28,7 @@ pub(crate) struct Family {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Declare what records of a kind can be found by
-    Add(FamilyAdd),
+    Add(Box<FamilyAdd>),
     /// Show what is declared
     List(FamilyList),
 }

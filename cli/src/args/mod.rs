@@ -133,6 +133,14 @@ pub(crate) struct Settings {
         hide_env_values = true
     )]
     pub(crate) disk_free_min: Option<Size>,
+    /// Make the open segment's file longer ahead of small writes by at most this, 0 for never [default: 1MiB]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "LEDGERSTONE_FILLER_BYTES_MAX",
+        hide_env_values = true
+    )]
+    pub(crate) filler_bytes_max: Option<Size>,
 }
 
 /// The commands.

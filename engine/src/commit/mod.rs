@@ -2,6 +2,7 @@
 //! written.
 
 mod admit;
+pub(crate) mod ahead;
 mod holders;
 pub(crate) mod intake;
 mod judge;
@@ -13,4 +14,5 @@ pub(crate) mod shared;
 pub(crate) mod threads;
 pub(crate) mod ticket;
 mod unique;
+mod write;
 pub(crate) mod writer;

@@ -116,6 +116,8 @@ struct Counters {
     group_records_max: u64,
     records: u64,
     bytes: u64,
+    filler_bytes: u64,
+    filler_short: u64,
     append: Histogram,
     sync: Histogram,
     refused: Refused,
@@ -208,6 +210,8 @@ impl Shared {
             group_records_max: state.counters.group_records_max,
             records: state.counters.records,
             bytes: state.counters.bytes,
+            filler_bytes: state.counters.filler_bytes,
+            filler_short: state.counters.filler_short,
             append: state.counters.append.times(),
             sync: state.counters.sync.times(),
             refused: state.counters.refused,
@@ -233,6 +237,13 @@ impl Shared {
         if news {
             self.changed.notify_all();
         }
+    }
+
+    /// Filler was laid, or as much of it as the disk took.
+    pub(crate) fn count_filler(&self, bytes: u64, is_short: bool) {
+        let mut state = self.state();
+        state.counters.filler_bytes += bytes;
+        state.counters.filler_short += u64::from(is_short);
     }
 
     pub(crate) fn count_refused(&self, kind: ErrorKind, records: u64) {

@@ -10,6 +10,7 @@ use ledgerstone_formats::time::Timestamp;
 
 use crate::batch::Batch;
 use crate::clock::{BelievedClock, Clock};
+use crate::commit::ahead::Ahead;
 use crate::commit::judge::Judged;
 use crate::commit::notary::Notary;
 use crate::commit::numbers::Numbers;
@@ -44,6 +45,7 @@ pub struct Writer {
     pub(crate) believed: BelievedClock,
     pub(crate) ended: Arc<Vec<SegmentInfo>>,
     pub(crate) active: Option<Active>,
+    pub(crate) ahead: Ahead,
     /// The index of the segment that is written to, or of its last records.
     pub(crate) pages: PageWriter,
     /// The first record that may be in it.
@@ -96,7 +98,7 @@ impl Writer {
             Order::Idle => self
                 .end_old_segment()
                 .map(|ended| if ended { Step::Ended } else { Step::Idle }),
-            Order::Close => Ok(Step::Closed),
+            Order::Close => self.trim().map(|()| Step::Closed),
         };
         let outcome = outcome.and_then(|step| self.turn_notary(step == Step::Closed).map(|()| step));
         if let (Ok(Step::Closed), Some(notary)) = (&outcome, &self.notary) {
@@ -183,7 +185,7 @@ impl Writer {
             return Ok(0);
         }
         match self.prepare(&group) {
-            Ok(at) => self.commit_at(group, at, records),
+            Ok(Ready { at, room }) => self.commit_at(group, at, records, room),
             Err(Prepared::Refused(refusal)) => {
                 self.shared
                     .count_refused(ErrorKind::Unavailable, u64::from(records));
@@ -197,11 +199,17 @@ impl Writer {
         }
     }
 
-    fn commit_at(&mut self, group: Vec<Judged>, at: Timestamp, records: u32) -> Result<u64, Error> {
+    fn commit_at(
+        &mut self,
+        group: Vec<Judged>,
+        at: Timestamp,
+        records: u32,
+        room: u64,
+    ) -> Result<u64, Error> {
         let _span = tracing::debug_span!("group", records, seq = self.chain.next_seq()).entered();
         let placements = self.encode(&group, at, records);
         // Crash point 1: nothing is written.
-        if let Err(error) = self.write() {
+        if let Err(error) = self.write(room) {
             // Crash point 2: any part of the group may be on the medium. Its fate shows at the next open.
             answer_all(group, || Error::new(ErrorKind::Unknown, error.to_string()));
             return Err(error);
@@ -231,8 +239,8 @@ impl Writer {
     }
 
     /// All that has to hold before anything is written: room on the disk, a believable clock, a segment to write to.
-    fn prepare(&mut self, group: &[Judged]) -> Result<Timestamp, Prepared> {
-        self.check_room(group)?;
+    fn prepare(&mut self, group: &[Judged]) -> Result<Ready, Prepared> {
+        let room = self.check_room(group)?;
         let at = self
             .believed
             .next(self.clock.as_ref(), self.chain.last_at())
@@ -241,36 +249,7 @@ impl Writer {
             self.end_segment().map_err(Prepared::Failed)?;
         }
         self.begin_segment().map_err(Prepared::Failed)?;
-        Ok(at)
-    }
-
-    /// The system's own records may use the reserve that producers' may not.
-    fn check_room(&self, group: &[Judged]) -> Result<(), Prepared> {
-        let needed = group
-            .iter()
-            .map(|judged| judged.submission.batch.bytes() as u64)
-            .sum::<u64>();
-        let is_system = |draft: &Draft| draft.entry().kind.is_system();
-        if group
-            .iter()
-            .all(|judged| judged.submission.batch.drafts().iter().all(is_system))
-        {
-            return Ok(());
-        }
-        let free = self.storage.free_bytes().map_err(|error| {
-            Prepared::refused(
-                ErrorKind::Unavailable,
-                format!("free space cannot be told: {error}"),
-            )
-        })?;
-        let reserve = self.options.disk_free_min_bytes;
-        if free < reserve.saturating_add(needed) {
-            let message = format!(
-                "the disk is nearly full: {free} bytes free, {needed} needed, {reserve} kept in reserve; nothing was written"
-            );
-            return Err(Prepared::refused(ErrorKind::Unavailable, message));
-        }
-        Ok(())
+        Ok(Ready { at, room })
     }
 
     fn is_full(&self, at: Timestamp) -> bool {
@@ -316,36 +295,6 @@ impl Writer {
                 }
             })
             .collect()
-    }
-
-    /// One append, one sync. The append compares the file's length with ours first: a file that somebody else has
-    /// written to is not written to again.
-    fn write(&mut self) -> Result<(), Error> {
-        let active = self.active.as_mut().expect("`prepare` has begun a segment");
-        let failed = |doing: &str, error| {
-            Error::with_source(ErrorKind::Unknown, doing, error).in_file(FileName::Segment(active.first))
-        };
-        let begun = self.clock.monotonic();
-        active.file.append(active.bytes, &self.buffer).map_err(|error| {
-            failed(
-                "a group could not be written; whether it is stored shows at the next open",
-                error,
-            )
-        })?;
-        let written = self.clock.monotonic();
-        active.file.sync().map_err(|error| {
-            failed(
-                "a group could not be synced; whether it is stored shows at the next open",
-                error,
-            )
-        })?;
-        let synced = self.clock.monotonic();
-        self.took = [written.saturating_sub(begun), synced.saturating_sub(written)];
-        active.bytes += self.buffer.len() as u64;
-        if active.first_at.is_none() {
-            active.first_at = self.chain.last_at();
-        }
-        Ok(())
     }
 
     /// Makes the group's records ready to be found; readers pass over them until they are published.
@@ -403,6 +352,7 @@ impl Writer {
 
     /// Ends the segment, if it has a record. The notary seals it; the next one begins with the next group.
     pub(crate) fn end_segment(&mut self) -> Result<(), Error> {
+        self.trim()?;
         let Some(active) = self.active.take_if(|active| active.first_at.is_some()) else {
             return Ok(());
         };
@@ -434,6 +384,7 @@ impl Writer {
             first_at: None,
             file,
         });
+        self.ahead.begin_segment();
         self.pages = PageWriter::default();
         self.pages_first = first;
         self.share_pages();
@@ -471,7 +422,7 @@ impl Writer {
             submission,
             replayed: Vec::new(),
         };
-        self.commit_at(vec![judged], at, 1)?;
+        self.commit_at(vec![judged], at, 1, 0)?;
         ticket.wait().map(|_| ())
     }
 }
@@ -481,4 +432,12 @@ fn submission(draft: Draft, recipe: &Recipe) -> Result<(Ticket, Submission), Err
     batch.hash_keys(recipe)?;
     let (ticket, reply) = Ticket::pair();
     Ok((ticket, Submission { batch, reply }))
+}
+
+/// A group may be written.
+struct Ready {
+    /// At this time.
+    at: Timestamp,
+    /// Bytes that the disk has left above its reserve.
+    room: u64,
 }

@@ -5,12 +5,13 @@ use std::io;
 use ledgerstone_formats::limits::GROUP_BYTES_MAX;
 use ledgerstone_formats::record::Record;
 
+use crate::segment::ending::without_filler;
 use crate::storage::ReadAt;
 
 /// How much of the end is looked at first, in bytes.
 const WINDOW_BYTES: u64 = 1 << 20;
 
-/// No more than this is looked at, in bytes: a torn group with its filler, and a whole one before it.
+/// No more than this is looked at, in bytes: a torn group, and a whole one before it.
 const WINDOW_BYTES_MAX: u64 = 3 * GROUP_BYTES_MAX as u64;
 
 /// The end of a segment's last whole group.
@@ -24,7 +25,7 @@ pub(crate) struct WholeEnd {
 
 /// Finds the last whole group by its lines, from the end backwards; `None` when there is none.
 pub(crate) fn whole_end(file: &dyn ReadAt) -> io::Result<Option<WholeEnd>> {
-    let len = file.len()?;
+    let len = without_filler(file, file.len()?)?;
     let mut window = WINDOW_BYTES;
     loop {
         let from = len.saturating_sub(window);

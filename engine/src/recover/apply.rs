@@ -13,6 +13,7 @@ use ledgerstone_formats::time::Timestamp;
 use serde::Serialize;
 
 use crate::clock::{BelievedClock, Clock};
+use crate::commit::ahead::Ahead;
 use crate::commit::notary::{Notary, Seat};
 use crate::commit::numbers::Numbers;
 use crate::commit::queue::Queue;
@@ -286,6 +287,7 @@ fn writer(means: &Means, seat: Seat, plan: &mut Plan, believed: BelievedClock) -
         believed,
         ended,
         active: active_file,
+        ahead: Ahead::new(options),
         pages: loaded.active,
         pages_first: loaded.active_first,
         unchecked: 0,

@@ -13,6 +13,7 @@ use crate::finding::{Code, Finding};
 use crate::index::about::SealedSpan;
 use crate::index::catalog::Catalog;
 use crate::recover::heads::{is_no_text, open_head};
+use crate::segment::ending::without_filler;
 use crate::storage::Storage;
 
 /// A segment by its name, with what is there of it.
@@ -199,6 +200,21 @@ impl Inventory {
             }
         }
         Ok(())
+    }
+
+    /// Takes the last segment for as long as its lines are, and what stands between them: whoever writes to it may go
+    /// on over its filler while it is read, so that what is behind them now is not looked at again.
+    pub(crate) fn leave_out_filler(&mut self, storage: &dyn Storage) {
+        if let Some(last) = self.segments.last_mut().filter(|last| !last.has_seal_file)
+            && let Some(len) = last.len
+        {
+            let file = storage.open(&FileName::Segment(last.first));
+            // One that cannot be read keeps its length: whoever reads it says why.
+            last.len = file
+                .and_then(|file| without_filler(file.as_ref(), len))
+                .ok()
+                .or(Some(len));
+        }
     }
 
     fn report_newer_names(&mut self) {

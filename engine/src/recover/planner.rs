@@ -25,6 +25,7 @@ use crate::recover::rest::resting;
 use crate::recover::unrecorded::unrecorded;
 use crate::recover::{Found, Inventory, Seals, Tail, classify};
 use crate::segment::audit::Audit;
+use crate::segment::ending::without_filler;
 use crate::segment::lines::LineReader;
 use crate::segment::list::Segments;
 use crate::storage::Storage;
@@ -264,8 +265,14 @@ impl<'a> Planner<'a> {
     fn read_segment(&mut self, first: u64, len: u64, is_last: bool, accept_torn: bool) -> Result<(), Error> {
         let unreadable =
             |error| Error::io("a segment cannot be read", error).in_file(FileName::Segment(first));
-        let mut reader = LineReader::open(self.storage, first, 0, len).map_err(unreadable)?;
-        let (stopped, line) = self.read_lines(&mut reader, len).map_err(unreadable)?;
+        let end = if is_last {
+            let file = self.storage.open(&FileName::Segment(first)).map_err(unreadable)?;
+            without_filler(file.as_ref(), len).map_err(unreadable)?
+        } else {
+            len
+        };
+        let mut reader = LineReader::open(self.storage, first, 0, end).map_err(unreadable)?;
+        let (stopped, line) = self.read_lines(&mut reader, end).map_err(unreadable)?;
         let stopped = match stopped {
             Some((_, LineStop::Head(finding))) => {
                 self.plan.findings.push(finding.in_file(FileName::Segment(first)));
@@ -286,7 +293,8 @@ impl<'a> Planner<'a> {
         };
         let (failed_seq, whole) = (self.plan.audit.next_seq(), self.plan.audit.whole_bytes());
         self.plan.audit.back_to_whole_groups();
-        if whole == len {
+        if whole == end {
+            self.plan.filler = (end < len).then_some((first, end));
             return Ok(());
         }
         let cut = stopped.as_ref().is_none_or(|(_, _, stop)| *stop == Stop::Cut);

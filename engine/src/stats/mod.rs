@@ -41,6 +41,10 @@ pub struct Stats {
     pub records: u64,
     /// Bytes written.
     pub bytes: u64,
+    /// Bytes of filler laid behind groups, for others to go over.
+    pub filler_bytes: u64,
+    /// Groups behind which the disk did not take all of the filler.
+    pub filler_short: u64,
     /// How long writing a group took.
     pub append: Times,
     /// How long syncing a group took.

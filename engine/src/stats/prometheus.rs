@@ -50,6 +50,7 @@ impl Stats {
         );
         text.one("records_total", "counter", "Records written", self.records);
         text.one("bytes_total", "counter", "Bytes written", self.bytes);
+        text.filler(self);
         text.times("append_seconds", "Time to write a group", &self.append);
         text.times("sync_seconds", "Time to sync a group", &self.sync);
         text.refused(&self.refused);
@@ -119,6 +120,13 @@ impl Text {
         if let Some(value) = value {
             self.line(name, "", value.as_secs_f64());
         }
+    }
+
+    fn filler(&mut self, stats: &Stats) {
+        let help = "Bytes of filler laid behind groups";
+        self.one("filler_bytes_total", "counter", help, stats.filler_bytes);
+        let help = "Groups behind which the disk did not take all of the filler";
+        self.one("filler_short_total", "counter", help, stats.filler_short);
     }
 
     fn refused(&mut self, refused: &Refused) {

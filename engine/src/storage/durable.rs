@@ -12,6 +12,7 @@ use ledgerstone_formats::names::{DIRS, FileName, QUARANTINE_DIR, QuarantineName,
 use super::files::Files;
 use super::listing::list;
 use super::open_file::{OpenFile, Sequential};
+use super::segment_file::SegmentFile;
 use super::{Append, FileError, Listing, Lock, Mapped, ReadAt, Storage};
 
 /// Longest text that is read from LOCK.
@@ -62,7 +63,7 @@ impl<F: Files> Storage for F {
         let path = path_of(name);
         let file = OpenFile::create(self, &path, SEGMENT_MODE)?;
         sync_directory(self, SEGMENTS_DIR)?;
-        Ok(Box::new(file))
+        Ok(Box::new(SegmentFile::new(file)))
     }
 
     fn reopen(&self, name: &FileName, len: u64) -> io::Result<Box<dyn Append>> {
@@ -74,7 +75,7 @@ impl<F: Files> Storage for F {
         if found != len {
             return Err(file.wrong_len("reopen", found, len));
         }
-        Ok(Box::new(file))
+        Ok(Box::new(SegmentFile::new(file)))
     }
 
     fn publish(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {

@@ -234,10 +234,7 @@ impl Storage for Mem {
             ));
         }
         state.files.insert(path.clone(), Contents::default());
-        Ok(Box::new(MemFile {
-            mem: self.clone(),
-            path,
-        }))
+        Ok(Box::new(MemSegment::new(self, path)))
     }
 
     fn reopen(&self, name: &FileName, len: u64) -> io::Result<Box<dyn Append>> {
@@ -249,10 +246,7 @@ impl Storage for Mem {
         if file.bytes.len() as u64 != len {
             return Err(wrong_len("reopen", &path, file.bytes.len(), len));
         }
-        Ok(Box::new(MemFile {
-            mem: self.clone(),
-            path,
-        }))
+        Ok(Box::new(MemSegment::new(self, path)))
     }
 
     fn publish(&self, name: &FileName, bytes: &[u8]) -> io::Result<()> {
@@ -390,16 +384,52 @@ impl ReadAt for MemFile {
     }
 }
 
-impl Append for MemFile {
-    fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.mem.state();
-        let found = state.file(&self.path)?.bytes.len();
-        if found as u64 != offset {
-            return Err(wrong_len("append to", &self.path, found, offset));
+/// A segment in memory, and the filler that was laid through this handle and not written over yet.
+#[derive(Debug)]
+struct MemSegment {
+    file: MemFile,
+    filler: Option<(u64, u64)>,
+}
+
+impl MemSegment {
+    fn new(mem: &Mem, path: String) -> Self {
+        let mem = mem.clone();
+        Self {
+            file: MemFile { mem, path },
+            filler: None,
         }
-        state.take(&self.path, bytes)?;
-        state.file(&self.path)?.bytes.extend_from_slice(bytes);
-        Ok(())
+    }
+}
+
+impl Append for MemSegment {
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.append_with_filler(offset, bytes, 0).map(drop)
+    }
+
+    fn append_with_filler(&mut self, offset: u64, bytes: &[u8], to: u64) -> io::Result<u64> {
+        let path = &self.file.path;
+        let mut state = self.file.mem.state();
+        let found = state.file(path)?.bytes.len();
+        let (start, len) = self.filler.unwrap_or((offset, offset));
+        if found as u64 != len {
+            return Err(wrong_len("append to", path, found, len));
+        }
+        if start != offset {
+            return Err(wrong_len("append to", path, found, offset));
+        }
+        let end = offset + bytes.len() as u64;
+        let room = len.saturating_add(state.free_bytes);
+        let mut all = bytes.to_vec();
+        all.extend((end..to.min(room)).map(filler::byte_at));
+        let at = usize::try_from(offset).map_err(io::Error::other)?;
+        let (over, grown) = all.split_at(all.len().min(found - at));
+        state.take(path, grown)?;
+        let file = &mut state.file(path)?.bytes;
+        file[at..at + over.len()].copy_from_slice(over);
+        file.extend_from_slice(grown);
+        let len = file.len() as u64;
+        self.filler = (len > end).then_some((end, len));
+        Ok(len)
     }
 
     fn sync(&mut self) -> io::Result<()> {

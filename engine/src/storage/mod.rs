@@ -18,6 +18,7 @@ mod listing;
 mod mapped;
 pub mod mem;
 pub(crate) mod open_file;
+mod segment_file;
 pub mod sim;
 
 pub use doorway::Doorway;
@@ -154,11 +155,17 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
     }
 }
 
-/// A file that only grows.
+/// A segment that only grows. Behind its end there may be filler that this handle has laid: it alone is written over.
 pub trait Append: fmt::Debug + Send {
-    /// Writes `bytes` at `offset`, which must be the end as the file system has it now: where it is not, nothing is
-    /// written and the error, `InvalidData`, names both lengths.
+    /// Writes `bytes` at `offset`, which must be the end: as the file system has it now, or where the filler begins
+    /// that this handle has laid, the file being as long as it was made. Where it is not, nothing is written and the
+    /// error, `InvalidData`, names both lengths. That what is written over is filler is not read again: the handle
+    /// keeps account of what it has laid, and after an error of what it has none.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// The same, and in the same write filler behind the bytes, up to `to`. That not all of the filler was taken is no
+    /// error. Gives the length of the file.
+    fn append_with_filler(&mut self, offset: u64, bytes: &[u8], to: u64) -> io::Result<u64>;
 
     /// Everything appended is on stable storage.
     fn sync(&mut self) -> io::Result<()>;

@@ -6,7 +6,7 @@ use std::path::Path;
 use ledgerstone_formats::limits::SEGMENT_BYTES_MAX;
 
 use super::files::{Files, Handle};
-use super::{Append, FileError, Mapped, ReadAt};
+use super::{FileError, Mapped, ReadAt};
 
 /// Bytes that are compared, settled or looked at in one piece.
 const PIECE_BYTES: usize = 1 << 20;
@@ -74,13 +74,13 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes bytes with one call, all of them or an error.
-    fn write_once(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    /// Writes bytes with one call and gives how many were taken, `least` of them or an error.
+    pub(crate) fn write_once(&self, offset: u64, bytes: &[u8], least: usize) -> io::Result<usize> {
         loop {
             match self.handle.write_at(offset, bytes) {
-                Ok(written) if written == bytes.len() => return Ok(()),
+                Ok(written) if written >= least => return Ok(written),
                 Ok(written) => {
-                    let text = format!("only {written} of {} bytes were taken", bytes.len());
+                    let text = format!("only {written} of {least} bytes were taken");
                     let error = io::Error::new(io::ErrorKind::StorageFull, text);
                     return Err(self.error("append to", error));
                 }
@@ -204,23 +204,5 @@ impl ReadAt for OpenFile {
             }
         }
         Ok(filled)
-    }
-}
-
-impl Append for OpenFile {
-    /// fstat · pwrite. The comparison keeps bytes from landing behind somebody else's. A write that takes a part is
-    /// not gone on with: of two writes to one sector the medium may have the first alone, with NUL where the second
-    /// went on, and no torn tail looks like that.
-    fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let found = self.byte_len()?;
-        if found != offset {
-            return Err(self.wrong_len("append to", found, offset));
-        }
-        self.write_once(offset, bytes)
-    }
-
-    /// fdatasync: the length is data, since the bytes cannot be read without it.
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
     }
 }

@@ -62,6 +62,7 @@ pub fn verify(
     // Heads first: records appended meanwhile are then past the head, never missing under it.
     let mut heads = Heads::read(storage, keys, &genesis, key.as_ref())?;
     let mut inventory = Inventory::read(storage, &genesis, key.as_ref(), Seals::All)?;
+    inventory.leave_out_filler(storage);
     let foreign = leave_out_foreign(storage, &mut inventory.quarantine);
     for found in &inventory.segments {
         if let Some(seal) = &found.seal {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use ledgerstone_engine::storage::sim::{Call, Operation};
 use ledgerstone_engine::{ErrorKind, Reader};
 
 use super::*;
@@ -14,8 +15,14 @@ const SEEDS: u64 = 4;
 /// Of the states that a first crash leaves, every so manieth is crashed again.
 const AGAIN_EVERY: usize = 3;
 
-fn machine() -> Machine {
-    Machine::signed().with(|options| options.segment_bytes = 3_000)
+/// How much filler is laid: none, or as much as can be.
+const FILLERS: [u64; 2] = [0, 1 << 20];
+
+fn machine(filler: u64) -> Machine {
+    Machine::signed().with(|options| {
+        options.segment_bytes = 3_000;
+        options.filler_bytes_max = filler;
+    })
 }
 
 /// Groups of one to five records, heads, ends of segments by size and by hand, a close and an opening.
@@ -45,17 +52,24 @@ fn work(machine: &Machine, told: &mut Told) -> Result<(), Error> {
 }
 
 /// The workload up to a power cut, or to its end.
-fn cut_at(number: u64) -> (Machine, Told) {
-    let (machine, mut told) = (machine(), Told::default());
+fn cut_at(filler: u64, number: u64) -> (Machine, Told) {
+    let (machine, mut told) = (machine(filler), Told::default());
     machine.disk.power_off_at(number);
     work(&machine, &mut told).unwrap_err();
     (machine, told)
 }
 
-fn operations() -> u64 {
-    let machine = machine();
+fn operations(filler: u64) -> u64 {
+    let machine = machine(filler);
     work(&machine, &mut Told::default()).unwrap();
     machine.disk.operations()
+}
+
+/// Before each operation of the workload, without filler and with it.
+fn moments() -> impl Iterator<Item = (u64, u64)> {
+    FILLERS
+        .into_iter()
+        .flat_map(|filler| (0..operations(filler)).map(move |number| (filler, number)))
 }
 
 /// Opens for writing, as any correct crash must allow; a creation that was never reported done is done again.
@@ -137,23 +151,28 @@ fn assert_told_once(machine: &Machine, snapshot: &Snapshot, of: &dyn Fn() -> Str
 
 #[test]
 fn the_workload_without_a_crash() {
-    let (machine, mut told) = (machine(), Told::default());
-    work(&machine, &mut told).unwrap();
-    assert_eq!(told.acknowledged.len(), 16);
-    let report = machine.verify();
-    // The last group is past the head: nobody has closed the ledger.
-    assert_eq!(
-        (report.code(), report.sealed),
-        (Some(ledgerstone_engine::Code::Unfinished), 3)
-    );
+    for filler in FILLERS {
+        let (machine, mut told) = (machine(filler), Told::default());
+        work(&machine, &mut told).unwrap();
+        assert_eq!(told.acknowledged.len(), 16);
+        let report = machine.verify();
+        // The last group is past the head: nobody has closed the ledger.
+        assert_eq!(
+            (report.code(), report.sealed),
+            (Some(ledgerstone_engine::Code::Unfinished), 3)
+        );
+        let cuts = |operation: &Operation| matches!(operation.call, Call::Truncate { .. });
+        let cut = machine.disk.log().iter().any(cuts);
+        assert_eq!(cut, filler > 0, "{}", log_of(&machine));
+    }
 }
 
 #[test]
 fn power_cut_anywhere() {
     let _judged = python::Batch::shared();
     let mut tried = 0;
-    for number in 0..operations() {
-        let (machine, told) = cut_at(number);
+    for (filler, number) in moments() {
+        let (machine, told) = cut_at(filler, number);
         assert_in_order(&machine, &told);
         for survival in machine.survivals(CHANGES_MAX, SEEDS) {
             let of = || format!("cut before {number}, {survival:?}:{}", log_of(&machine));
@@ -161,17 +180,21 @@ fn power_cut_anywhere() {
             tried += 1;
         }
     }
-    println!("{} operations, {tried} crashes", operations());
+    println!("{} operations, {tried} crashes", moments().count());
 }
 
 /// Between the disk's operations the key store has its own.
 #[test]
 fn power_cut_anywhere_in_the_key_store() {
     let _judged = python::Batch::shared();
-    let rehearsal = machine();
+    let rehearsal = machine(0);
     work(&rehearsal, &mut Told::default()).unwrap();
-    for number in 0..rehearsal.keys.own.operations() {
-        let (machine, mut told) = (machine(), Told::default());
+    let keys_operations = rehearsal.keys.own.operations();
+    for (filler, number) in FILLERS
+        .into_iter()
+        .flat_map(|filler| (0..keys_operations).map(move |number| (filler, number)))
+    {
+        let (machine, mut told) = (machine(filler), Told::default());
         machine.keys.own.power_off_at(number);
         work(&machine, &mut told).unwrap_err();
         for survival in machine.survivals(CHANGES_MAX, SEEDS) {
@@ -189,8 +212,8 @@ fn power_cut_anywhere_in_the_key_store() {
 #[test]
 fn killed_anywhere() {
     let _judged = python::Batch::shared();
-    for number in 0..operations() {
-        let (machine, told) = cut_at(number);
+    for (filler, number) in moments() {
+        let (machine, told) = cut_at(filler, number);
         let of = || format!("killed before {number}:{}", log_of(&machine));
         assert_recovers(&machine.kill(), &told, &of);
     }
@@ -199,15 +222,15 @@ fn killed_anywhere() {
 /// The states that a kill or a power cut leaves to a recovery that has something to do.
 fn to_recover() -> Vec<(String, Machine, Told)> {
     let clean = {
-        let machine = machine();
+        let machine = machine(0);
         drop(machine.create().unwrap());
         let machine = machine.kill();
         drop(machine.open_clean());
         machine.disk.operations()
     };
     let mut states = Vec::new();
-    for number in 0..operations() {
-        let (machine, told) = cut_at(number);
+    for (filler, number) in moments() {
+        let (machine, told) = cut_at(filler, number);
         let crashes = [
             ("killed", machine.kill()),
             ("power cut", machine.crash(Survival::Seeded(number))),

@@ -66,7 +66,8 @@ const SCENES: [Scene; 7] = [
     },
     Scene {
         name: "seal",
-        prepare: || working(|_, _| {}),
+        // Behind the second group there is filler.
+        prepare: || working(|running, told| told.append(running, &["{}"]).unwrap()),
         act: |scenery| scenery.running.as_mut().unwrap().writer.seal(),
     },
     Scene {

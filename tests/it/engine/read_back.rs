@@ -35,7 +35,8 @@ fn another_record_in_the_place_of_the_acknowledged_one_is_not_signed() {
     let mut working = Working::new();
     let before = working.machine.disk.raw(SEGMENT).unwrap().len();
     working.running.append(&[r#"{"amount":100}"#]).unwrap();
-    let line = working.machine.disk.raw(SEGMENT).unwrap()[before..].to_vec();
+    let end = usize::try_from(working.running.ledger.snapshot().segments()[0].bytes).unwrap();
+    let line = working.machine.disk.raw(SEGMENT).unwrap()[before..end].to_vec();
     let forged = forge::edit(line.strip_suffix(b"\n").unwrap(), |_, body| {
         *body = br#"{"amount":900}"#.to_vec();
     });

@@ -18,7 +18,17 @@ fn forgetful(disk: &Sim) -> Hooked {
 
 #[test]
 fn settled_bytes_that_read_otherwise_are_not_built_upon() {
-    let machine = Machine::signed();
+    expect_not_built_upon(0, (ErrorKind::Corrupt, Some(Code::Altered)));
+}
+
+/// What is no filler any more is not cut as filler, to begin with.
+#[test]
+fn settled_bytes_with_filler_behind_them_that_read_otherwise_are_not_built_upon() {
+    expect_not_built_upon(1 << 20, (ErrorKind::Unavailable, None));
+}
+
+fn expect_not_built_upon(filler_bytes_max: u64, told_of: (ErrorKind, Option<Code>)) {
+    let machine = Machine::signed().with(|options| options.filler_bytes_max = filler_bytes_max);
     let mut told = Told::default();
     let mut running = machine.create().unwrap();
     told.append(&mut running, &["{}"]).unwrap();
@@ -33,11 +43,7 @@ fn settled_bytes_that_read_otherwise_are_not_built_upon() {
     let opened = Ledger::open_stepped(storage, keys, machine.clock(), machine.options.clone());
     let (ledger, writer, recovered) = opened.unwrap();
     let error = recovered.read_only.unwrap();
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::Corrupt, Some(Code::Altered)),
-        "{error}"
-    );
+    assert_eq!((error.kind(), error.code()), told_of, "{error}");
     assert_eq!(machine.head_size(), Some(2));
     let segment = machine.disk.raw(SEGMENT).unwrap();
     assert!(segment.starts_with(&headed) && segment[headed.len()..].iter().all(|byte| *byte == 0));

@@ -109,8 +109,8 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "  signed {}, segments of {} bytes, {} bytes in reserve",
-            self.signed, self.segment_bytes, self.reserve_bytes
+            "  signed {}, segments of {} bytes, {} bytes in reserve, at most {} bytes of filler",
+            self.signed, self.segment_bytes, self.reserve_bytes, self.filler_bytes
         )?;
         let mut steps = self.steps.iter().enumerate();
         steps.try_for_each(|(nth, step)| write!(f, "\n  {nth}: {step:?}"))

@@ -20,6 +20,8 @@ pub struct Plan {
     pub segment_bytes: u64,
     /// Producers are refused when less room is left.
     pub reserve_bytes: u64,
+    /// Most filler that is laid behind a group.
+    pub filler_bytes: u64,
     /// What is done, in order.
     pub steps: Vec<Step>,
 }
@@ -143,11 +145,25 @@ impl Plan {
     }
 
     fn without_steps(seed: u64, random: &mut Random) -> Self {
+        let signed = random.below(4) == 0;
+        let segment_bytes = random.one_of(&[700, 2_000, 6_000, 1 << 20]);
+        // One choice of both: whoever chooses by bytes chooses with one.
+        let (reserve_bytes, filler_bytes) = random.one_of(&[
+            (0, 1 << 20),
+            (4_096, 1 << 20),
+            (0, 1 << 16),
+            (4_096, 1 << 16),
+            (0, 1 << 15),
+            (4_096, 1 << 20),
+            (0, 0),
+            (4_096, 0),
+        ]);
         Self {
             seed,
-            signed: random.below(4) == 0,
-            segment_bytes: random.one_of(&[700, 2_000, 6_000, 1 << 20]),
-            reserve_bytes: random.one_of(&[0, 4_096]),
+            signed,
+            segment_bytes,
+            reserve_bytes,
+            filler_bytes,
             steps: Vec::new(),
         }
     }

@@ -50,6 +50,7 @@ impl World {
         let machine = Machine::judged_here_alone(plan.signed).with(|options| {
             options.segment_bytes = plan.segment_bytes;
             options.disk_free_min_bytes = plan.reserve_bytes;
+            options.filler_bytes_max = plan.filler_bytes;
         });
         let true_micros = machine.clock.wall_micros();
         Self {
