@@ -6,7 +6,11 @@
 )]
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use ledgerstone_engine::keystore::FileKeys;
 use ledgerstone_engine::storage::disk::Disk;
@@ -162,6 +166,29 @@ fn two_hundred_ledgers_take_the_threads_files_and_memory_that_the_options_say() 
     }
     let after = taken();
     assert_eq!(after[..2], before[..2], "nothing is left open");
+}
+
+#[test]
+fn hundreds_at_a_door_take_two_threads_for_each_that_is_let_in() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    const CONNECTIONS_MAX: usize = 4;
+    let place = Place::new();
+    let [before, ..] = taken();
+    let ledger = create(&place, 0, options(CONNECTIONS_MAX));
+    let mut crowd: Vec<_> = (0..300)
+        .map(|_| UnixStream::connect(place.join("l0/DOOR")).unwrap())
+        .collect();
+    for stream in &mut crowd {
+        // Those that are not let in have gone already.
+        stream.write_all(b"LSDOOR1\n").ok();
+    }
+    let bound = THREADS_EACH + DOOR_THREADS + 2 * CONNECTIONS_MAX;
+    for _ in 0..50 {
+        let [now, ..] = taken();
+        assert!(now - before <= bound, "{} threads, {bound} at most", now - before);
+        thread::sleep(Duration::from_millis(20));
+    }
+    ledger.close().unwrap();
 }
 
 #[test]

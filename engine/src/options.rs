@@ -66,8 +66,8 @@ pub struct Options {
     /// it does not find there it looks up.
     pub numbers_cached_max: usize,
     /// The file of the open segment is made longer by at most so many bytes of filler, in the write of a group, so that
-    /// the groups after it only fill what is there; groups of more than a sixteenth of it lay none. 1 MiB, at most
-    /// 64 MiB; 0 for none.
+    /// the groups after it only fill what is there; groups of more than a sixteenth of it lay none. At most 64 MiB; 0,
+    /// the default, for none: whether it pays is a matter of the disk, and a copy of a ledger in use may show a gap.
     pub filler_bytes_max: u64,
     /// An operator's word that a tail which is not of the torn shape is one all the same: for file systems that show
     /// old bytes in sectors never written.
@@ -101,7 +101,7 @@ impl Default for Options {
             families: Vec::new(),
             open_segments_max: 64,
             numbers_cached_max: 1 << 16,
-            filler_bytes_max: 1 << 20,
+            filler_bytes_max: 0,
             accept_torn: false,
             accept_clock: None,
         }

@@ -28,6 +28,9 @@ pub const NOON: &str = "2026-11-22T12:00:00.000000Z";
 /// Steps after which a writer that is to close has hung.
 const STEPS_MAX: usize = 1_000;
 
+/// Filler that its ledgers may lay: more of what can go wrong than the default, none.
+const FILLER_BYTES: u64 = 1 << 20;
+
 /// A computer: one power supply for its disks.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -87,7 +90,10 @@ impl Machine {
             disk,
             keys,
             clock: HandClock::at(NOON),
-            options: Options::default(),
+            options: Options {
+                filler_bytes_max: FILLER_BYTES,
+                ..Options::default()
+            },
             judged: Some(python::Batch::shared()),
         }
     }

@@ -133,7 +133,7 @@ pub(crate) struct Settings {
         hide_env_values = true
     )]
     pub(crate) disk_free_min: Option<Size>,
-    /// Make the open segment's file longer ahead of small writes by at most this, 0 for never [default: 1MiB]
+    /// Make the open segment's file longer ahead of small writes by at most this, such as 1MiB [default: 0, never]
     #[arg(
         long,
         value_name = "SIZE",

@@ -82,8 +82,8 @@ impl IndexCheck {
             return None;
         }
         let judged = match open(storage, &name)? {
-            // Saved before the segment was sealed, by a process that was killed between the seal and the sidecar: nobody
-            // asks it, and the next open makes it again.
+            // Saved before the segment was sealed, by a process that was killed between the seal and the sidecar:
+            // nobody asks it, and the next open makes it again.
             Ok(sidecar) if sidecar.subject().level == OPEN => return None,
             Ok(sidecar) => {
                 let subject = sidecar.subject();

@@ -41,15 +41,6 @@ fn batch(count: u32, records: &[u8]) -> Vec<u8> {
     frame(1, &members)
 }
 
-/// Threads of this process that serve ledgers.
-fn threads() -> usize {
-    let names = fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
-        // It may have ended meanwhile.
-        fs::read_to_string(task.unwrap().path().join("comm")).ok()
-    });
-    names.filter(|name| name.starts_with("ledger-")).count()
-}
-
 /// Stores a record through the door, and finds it.
 fn goes_on(place: &Place, service: &Ledger) {
     let size = service.stats().size;
@@ -200,7 +191,7 @@ fn whoever_does_not_greet_is_sent_away() {
 }
 
 #[test]
-fn hundreds_of_connections_take_a_bounded_number_of_threads() {
+fn hundreds_of_connections_keep_nobody_out() {
     let place = ledger();
     let service = open(&place, with_door(CONNECTIONS_MAX));
     let stop = AtomicBool::new(false);
@@ -212,8 +203,6 @@ fn hundreds_of_connections_take_a_bounded_number_of_threads() {
             // Those that are not let in have gone already.
             stream.write_all(GREETING).ok();
         }
-        // Writer, notary, the one that lets in, two for each guest.
-        assert!(threads() <= 3 + 2 * CONNECTIONS_MAX, "{}", threads());
         drop(crowd);
         let size = service.stats().size;
         goes_on_beside_traffic(&place);

@@ -8,6 +8,7 @@ use ledgerstone_tests::check::assert_verdict;
 use super::*;
 
 const RECORDS: usize = 60;
+const WITH_FILLER: [&str; 2] = ["--filler-bytes-max", "1MiB"];
 const SEGMENT: &str = "l/segments/00000000000000000000.jsonl";
 
 /// A process that stores what it is given, a record at a time.
@@ -65,7 +66,7 @@ fn jq(filter: &str, file: &Path) -> Option<String> {
 fn a_ledger_in_use_is_read_and_verified_with_its_filler() {
     let place = Place::new();
     place.run("init l --quiet");
-    let mut holder = Holder::start(&place, &[]);
+    let mut holder = Holder::start(&place, &WITH_FILLER);
     for stored in [RECORDS, 2 * RECORDS] {
         holder.store(RECORDS);
         assert!(ends_in_filler(&place));
@@ -100,7 +101,7 @@ fn heads_agree(place: &Place) -> bool {
 fn what_a_killed_writer_left_of_filler_is_cut_by_the_next() {
     let place = Place::new();
     place.run("init l --quiet");
-    let mut holder = Holder::start(&place, &[]);
+    let mut holder = Holder::start(&place, &WITH_FILLER);
     holder.store(RECORDS);
     holder.child.kill().unwrap();
     holder.child.wait().unwrap();
@@ -124,7 +125,7 @@ fn what_a_killed_writer_left_of_filler_is_cut_by_the_next() {
 }
 
 #[test]
-fn no_filler_is_laid_for_one_batch_nor_where_it_is_turned_off() {
+fn no_filler_is_laid_for_one_batch_nor_where_it_is_not_asked_for() {
     let place = Place::new();
     place.run("init l --quiet");
     let lines: String = (0..50).map(|n| format!("{{\"n\":{n}}}\n")).collect();
@@ -139,9 +140,9 @@ fn no_filler_is_laid_for_one_batch_nor_where_it_is_turned_off() {
         let calls = ledgerstone_tests::strace::parse(&place.read("trace"));
         calls.iter().any(|call| call.name == "ftruncate")
     };
-    assert!(!truncated(&[]), "one group");
-    assert!(!truncated(&["--batch", "1", "--filler-bytes-max", "0"]));
-    let mut holder = Holder::start(&place, &["--filler-bytes-max", "0"]);
+    assert!(!truncated(&WITH_FILLER), "one group");
+    assert!(!truncated(&["--batch", "1"]));
+    let mut holder = Holder::start(&place, &[]);
     holder.store(RECORDS);
     assert!(!ends_in_filler(&place));
     holder.end();
