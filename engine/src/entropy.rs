@@ -4,20 +4,22 @@ use std::io;
 
 use ledgerstone_formats::limits::SALT_BYTES;
 
-/// Bytes asked for at once: a call a salt would cost more than its hash.
-const POOL_BYTES: usize = 4_096;
+/// Bytes asked for at first: many take one salt and no more.
+const POOL_BYTES_MIN: usize = 64;
+/// Bytes asked for at once in the end: a call a salt would cost more than its hash.
+const POOL_BYTES_MAX: usize = 4_096;
 
 /// Fresh bytes, each handed out once.
 #[derive(Debug)]
 pub(crate) struct Entropy {
-    pool: Box<[u8; POOL_BYTES]>,
+    pool: Vec<u8>,
     left: usize,
 }
 
 impl Entropy {
     pub(crate) fn new() -> Self {
         Self {
-            pool: Box::new([0; POOL_BYTES]),
+            pool: Vec::new(),
             left: 0,
         }
     }
@@ -39,10 +41,13 @@ impl Entropy {
 
     fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         if self.left < N {
-            getrandom::fill(self.pool.as_mut_slice()).map_err(io::Error::from)?;
-            self.left = POOL_BYTES;
+            let len = (4 * self.pool.len()).clamp(POOL_BYTES_MIN, POOL_BYTES_MAX);
+            self.left = 0;
+            self.pool.resize(len, 0);
+            getrandom::fill(&mut self.pool).map_err(io::Error::from)?;
+            self.left = len;
         }
-        let start = POOL_BYTES - self.left;
+        let start = self.pool.len() - self.left;
         self.left -= N;
         let mut bytes = [0; N];
         bytes.copy_from_slice(&self.pool[start..start + N]);
