@@ -155,18 +155,14 @@ fn put_in_order(storage: &dyn Storage, plan: &mut Plan) -> Result<(), Error> {
             plan.unrecorded.push(name);
         }
     }
-    sync_earlier_cut(storage, plan)?;
-    if let Some((segment, len)) = plan.filler {
-        storage
-            .trim_filler(segment, len)
-            .map_err(|error| Error::io("filler cannot be trimmed", error))?;
-    }
+    sync_end(storage, plan)?;
     Ok(())
 }
 
-/// A tail that an earlier open cut and no record names: the cut may be in the cache only, and with the next append half
-/// on the medium the old bytes would come back among the new ones.
-fn sync_earlier_cut(storage: &dyn Storage, plan: &Plan) -> Result<(), Error> {
+/// Cuts the filler behind the open segment. What an earlier process cut may be gone in the cache only: with the next
+/// append half on the medium a torn tail would come back among its bytes, with the next segment there filler would stand
+/// where none may.
+fn sync_end(storage: &dyn Storage, plan: &Plan) -> Result<(), Error> {
     let Some(last) = plan
         .segments
         .last()
@@ -174,13 +170,10 @@ fn sync_earlier_cut(storage: &dyn Storage, plan: &Plan) -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let at_end = |name: &&QuarantineName| (name.segment, name.offset) == (last.first, last.bytes);
-    if plan.unrecorded.iter().any(|name| at_end(&name)) {
-        storage
-            .quarantine(last.first, last.bytes)
-            .map_err(|error| Error::io("the cut of a torn tail cannot be synced", error))?;
-    }
-    Ok(())
+    storage.trim_filler(last.first, last.bytes).map_err(|error| {
+        Error::io("the end of the open segment cannot be synced", error)
+            .in_file(FileName::Segment(last.first))
+    })
 }
 
 /// The `sys_recovery` records that are owed, with their ids.

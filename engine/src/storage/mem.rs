@@ -418,9 +418,11 @@ impl Append for MemSegment {
             return Err(wrong_len("append to", path, found, offset));
         }
         let end = offset + bytes.len() as u64;
-        let room = len.saturating_add(state.free_bytes);
         let mut all = bytes.to_vec();
-        all.extend((end..to.min(room)).map(filler::byte_at));
+        // All of it or none: no file ends inside a sector of filler.
+        if to <= len.saturating_add(state.free_bytes) {
+            all.extend((end..to).map(filler::byte_at));
+        }
         let at = usize::try_from(offset).map_err(io::Error::other)?;
         let (over, grown) = all.split_at(all.len().min(found - at));
         state.take(path, grown)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use ledgerstone_formats::filler;
+use ledgerstone_formats::limits::SECTOR_BYTES;
 
 use super::Append;
 use super::open_file::OpenFile;
@@ -40,8 +41,15 @@ impl SegmentFile {
         // Until the write is done nobody knows what is filler.
         self.filler = 0..0;
         let taken = self.file.write_once(offset, bytes, least)?;
-        let len = len.max(offset + taken as u64);
-        self.filler = offset + least as u64..len;
+        let end = offset + least as u64;
+        let mut len = len.max(offset + taken as u64);
+        // The file ends inside a sector of filler: a group that goes over it and is lost would leave NUL behind what
+        // there is of the filler, and no torn tail looks like that.
+        if len > end && !len.is_multiple_of(SECTOR_BYTES) {
+            self.file.truncate(end)?;
+            len = end;
+        }
+        self.filler = end..len;
         Ok(len)
     }
 }
