@@ -117,7 +117,7 @@ fn use_all(ledgers: &[Ledger]) {
             let scope = Scope::of(entry(number).tenant.as_ref());
             let mut found = snapshot.find(Lookup::new(scope, key)).unwrap();
             let line = found.next_line().unwrap().unwrap();
-            assert_eq!(line.record.header.seq, number + 1);
+            assert_eq!(line.seq, number + 1);
         }
     }
 }

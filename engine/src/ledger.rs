@@ -310,7 +310,7 @@ impl Ledger {
 
     /// What it has done and where it stands.
     pub fn stats(&self) -> Stats {
-        self.intake.shared.stats(self.intake.clock.monotonic())
+        self.intake.stats()
     }
 
     /// Answers those who are at the door, takes nothing more, commits what waits, publishes a head over it, and lets

@@ -49,10 +49,10 @@ impl Told {
         let mut hashes = Vec::new();
         let mut scan = snapshot.scan(Selection::all(Scope::Operator));
         while let Some(line) = scan.next_line().unwrap_or_else(|e| panic!("{e}: {}", of())) {
-            let header = &line.record.header;
+            let header = &line.record().header;
             let known = header.kind.starts_with("sys_") || self.submitted.contains(&header.digest);
             assert!(known, "seq {} was invented: {}", header.seq, of());
-            hashes.push(line.record.hash);
+            hashes.push(line.record().hash);
         }
         assert_eq!(hashes.len() as u64, snapshot.size(), "{}", of());
         for receipt in &self.acknowledged {

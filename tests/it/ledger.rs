@@ -103,8 +103,8 @@ fn what_is_acknowledged_comes_back_byte_for_byte_across_segments_and_a_reopening
     });
     let (expected, mut read) = (bodies(5), 0);
     while let Some(line) = scan.next_line().unwrap() {
-        assert_eq!(line.record.body(), expected[read % 5].as_bytes());
-        assert_eq!(line.record.hash, receipts[read].hash);
+        assert_eq!(line.record().body(), expected[read % 5].as_bytes());
+        assert_eq!(line.record().hash, receipts[read].hash);
         read += 1;
     }
     assert_eq!(read, 100);

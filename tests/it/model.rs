@@ -173,7 +173,7 @@ fn scan(snapshot: &Snapshot, selection: Selection) -> Vec<Row> {
     let mut scan = snapshot.scan(selection);
     let mut rows = Vec::new();
     while let Some(line) = scan.next_line().unwrap() {
-        let header = &line.record.header;
+        let header = &line.record().header;
         let is_system = header.kind.starts_with("sys_");
         rows.push(Row {
             seq: header.seq,
@@ -184,7 +184,7 @@ fn scan(snapshot: &Snapshot, selection: Selection) -> Vec<Row> {
                 .map(|(name, tseq)| (name.to_string(), *tseq)),
             id: (!is_system).then(|| header.id.to_string()),
             rev: header.rev,
-            body: (!is_system).then(|| String::from_utf8(line.record.body().to_vec()).unwrap()),
+            body: (!is_system).then(|| String::from_utf8(line.record().body().to_vec()).unwrap()),
         });
     }
     rows

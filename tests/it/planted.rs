@@ -216,7 +216,7 @@ fn a_quarantine_file_that_is_not_what_its_name_says_is_a_note_and_no_record() {
     let mut scan = snapshot.scan(selection);
     let mut recoveries = 0;
     while let Some(line) = scan.next_line().unwrap() {
-        recoveries += usize::from(line.record.header.kind == "sys_recovery");
+        recoveries += usize::from(line.record().header.kind == "sys_recovery");
     }
     assert_eq!(recoveries, 1);
     for name in [&wrong_bytes, &wrong_length, &huge] {

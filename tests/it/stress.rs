@@ -65,9 +65,9 @@ fn stored(snapshot: &Snapshot) -> (BTreeMap<u64, Hash>, BTreeMap<String, Vec<Str
     let (mut hashes, mut bodies) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
     let mut scan = snapshot.scan(Selection::all(Scope::Operator));
     while let Some(line) = scan.next_line().unwrap() {
-        hashes.insert(line.record.header.seq, line.record.hash);
-        if let Some((tenant, _)) = &line.record.header.tenant {
-            let body = String::from_utf8(line.record.body().to_vec()).unwrap();
+        hashes.insert(line.seq, line.record().hash);
+        if let Some((tenant, _)) = &line.record().header.tenant {
+            let body = String::from_utf8(line.record().body().to_vec()).unwrap();
             bodies.entry(tenant.to_string()).or_default().push(body);
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct Seal {
 pub(crate) struct Stat {
     /// The ledger's directory
     pub(crate) dir: PathBuf,
-    /// Print figures in Prometheus' text format
+    /// Print figures in Prometheus' text format, with those of the process that holds the ledger if it has a door
     #[arg(long)]
     pub(crate) prometheus: bool,
 }

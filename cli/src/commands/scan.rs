@@ -54,5 +54,5 @@ pub(crate) fn run(args: &Scan, output: &mut Output) -> Outcome<Exit> {
 
 /// Prints a stored line as it lies there, or its body as it came in.
 pub(super) fn print(line: &StoredLine<'_>, body: bool, output: &mut Output) -> Outcome<()> {
-    output.line(if body { line.record.body() } else { line.bytes })
+    output.line(if body { line.record().body() } else { line.bytes })
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use ledgerstone_engine::door::Door;
 use ledgerstone_engine::storage::Storage;
+use ledgerstone_engine::storage::disk::Disk;
 use ledgerstone_engine::{Scope, Snapshot};
 use ledgerstone_formats::checkpoint::{HEAD_BYTES_MAX, Head, VerifierKey};
 use ledgerstone_formats::hash::Hash;
@@ -55,7 +57,8 @@ pub(crate) fn run(args: &Stat, output: &mut Output) -> Outcome<Exit> {
     let storage = opening::storage(&args.dir);
     let stats = stats(storage.as_ref(), reader.genesis(), &snapshot, output);
     if args.prometheus {
-        output.text(format_args!("{}", prometheus(&stats).trim_end()))?;
+        let holder = of_holder(&args.dir, &stats, output);
+        output.text(format_args!("{}", prometheus(&stats, holder).trim_end()))?;
     } else if output.json {
         output.object(&stats)?;
     } else {
@@ -110,9 +113,22 @@ fn stats(storage: &dyn Storage, genesis: &Genesis, snapshot: &Snapshot, output: 
     }
 }
 
-/// What the directory tells, under the names that a service gives the same figures.
-fn prometheus(stats: &Stats) -> String {
-    let mut text = String::new();
+/// What the process says that holds the ledger; none where nobody does, or it has no door.
+fn of_holder(dir: &Path, stats: &Stats, output: &Output) -> Option<String> {
+    stats.holder.as_ref()?;
+    match Door::connect(&Disk::new(dir)).and_then(|door| door.prometheus()) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            output.note(format_args!("only what the directory tells: {error}"));
+            None
+        }
+    }
+}
+
+/// What the holder tells, and what the directory does besides, or all alone, under the same names.
+fn prometheus(stats: &Stats, holder: Option<String>) -> String {
+    let is_alone = holder.is_none();
+    let mut text = holder.unwrap_or_default();
     let mut one = |name: &str, help: &str, value: Option<u64>| {
         let Some(value) = value else { return };
         let ledger = &stats.origin;
@@ -123,15 +139,17 @@ fn prometheus(stats: &Stats) -> String {
         );
         written.expect("writing to a string does not fail");
     };
-    one("size_records", "Records in the ledger", Some(stats.size));
-    one(
-        "head_size_records",
-        "Records under the newest head",
-        stats.head_size,
-    );
+    if is_alone {
+        one("size_records", "Records in the ledger", Some(stats.size));
+        one(
+            "head_size_records",
+            "Records under the newest head",
+            stats.head_size,
+        );
+        one("segments", "Segments", Some(stats.segments as u64));
+        one("sealed_segments", "Sealed segments", Some(stats.sealed as u64));
+    }
     one("size_bytes", "Bytes of the records", Some(stats.bytes));
-    one("segments", "Segments", Some(stats.segments as u64));
-    one("sealed_segments", "Sealed segments", Some(stats.sealed as u64));
     one(
         "held",
         "1 while a process holds the ledger",

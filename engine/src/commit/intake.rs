@@ -13,6 +13,7 @@ use crate::commit::ticket::Ticket;
 use crate::draft::{Drafter, reserved};
 use crate::error::{Error, ErrorKind};
 use crate::ledger::read_seal;
+use crate::stats::Stats;
 use crate::storage::Storage;
 
 #[derive(Debug)]
@@ -49,6 +50,10 @@ impl Intake {
 
     pub(crate) fn ready(&self) -> Ready {
         Ready(Arc::clone(&self.shared.queue))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.shared.stats(self.clock.monotonic())
     }
 
     pub(crate) fn seal(&self) -> Result<Option<Seal>, Error> {

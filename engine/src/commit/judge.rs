@@ -138,8 +138,8 @@ fn replay(draft: &Draft, durable: &Snapshot) -> Result<Option<Placement>, Error>
     let Some(line) = matches.next_line()? else {
         return Ok(None);
     };
-    let header = &line.record.header;
-    if let Some(difference) = difference(draft, &line.record) {
+    let header = &line.record().header;
+    if let Some(difference) = difference(draft, &line.record()) {
         let message = format!(
             "the idempotency key {key} was used for the record with seq {}, whose {difference} is another",
             header.seq
@@ -150,7 +150,7 @@ fn replay(draft: &Draft, durable: &Snapshot) -> Result<Option<Placement>, Error>
         seq: header.seq,
         tseq: header.tenant.as_ref().map(|(_, tseq)| *tseq),
         rev: header.rev,
-        hash: line.record.hash,
+        hash: line.record().hash,
         offset: u32::try_from(line.offset).expect("a segment is shorter than 2^32 bytes"),
         stored: Some(Stored {
             at: header.at,
@@ -225,7 +225,7 @@ impl Target {
             ..Lookup::new(Scope::of(self.tenant.as_ref()), by)
         })?;
         let line = matches.next_line()?;
-        Ok(line.map(|line| (line.record.header.seq, line.record.header.rev)))
+        Ok(line.map(|line| (line.seq, line.record().header.rev)))
     }
 }
 

@@ -147,7 +147,7 @@ fn newest<T>(
         order: Order::NewestFirst,
         ..Lookup::new(scope, by)
     })?;
-    Ok(matches.next_line()?.map(|line| read(&line.record)))
+    Ok(matches.next_line()?.map(|line| read(&line.record())))
 }
 
 fn entity(entry: &Entry) -> Entity {

@@ -129,7 +129,7 @@ fn holder_of(
     })?;
     let mut asked = HashSet::new();
     while let Some(line) = matches.next_line()? {
-        let header = &line.record.header;
+        let header = &line.record().header;
         let (seq, id) = (header.seq, header.id.as_ref());
         let tenant = scope.owner().map(|tenant| tenant.as_str().into());
         let entity: Entity = (indexed.kind.as_str().into(), tenant, id.into());

@@ -16,6 +16,7 @@ const STORED: u8 = 1;
 const SEALED: u8 = 2;
 const HEAD: u8 = 3;
 const REFUSED: u8 = 4;
+const STATS: u8 = 5;
 
 /// Findings of a damaged ledger that are passed on; the error's text says how many there are.
 const FINDINGS_MAX: usize = 1_000;
@@ -57,6 +58,8 @@ pub(crate) enum Answer {
     Sealed(Option<Box<Seal>>),
     /// The bytes of the newest head.
     Head(Vec<u8>),
+    /// What the holder has done, in Prometheus' text format.
+    Stats(String),
     /// Nothing of what was asked was done, unless the kind is `Unknown`.
     Refused(Error),
 }
@@ -93,6 +96,10 @@ impl Answer {
                 frame = Encoder::new(HEAD);
                 frame.bytes(head);
             }
+            Self::Stats(text) => {
+                frame = Encoder::new(STATS);
+                frame.text(text);
+            }
             Self::Refused(error) => {
                 frame = Encoder::new(REFUSED);
                 encode_error(&mut frame, error);
@@ -115,6 +122,7 @@ impl Answer {
                 Ok(Box::new(seal))
             })?),
             HEAD => Self::Head(members.bytes()?.to_vec()),
+            STATS => Self::Stats(members.text()?.to_owned()),
             REFUSED => Self::Refused(decode_error(&mut members)?),
             _ => return Err(Malformed),
         };

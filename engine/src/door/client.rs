@@ -11,7 +11,7 @@ use std::time::Duration;
 use ledgerstone_formats::segment::Seal;
 
 use super::answer::{Answer, Welcome};
-use super::request::{encode_batch, encode_checkpoint, encode_seal};
+use super::request::{encode_batch, encode_checkpoint, encode_seal, encode_stats};
 use super::wire::{GREETING, Malformed, read_frame};
 use crate::batch::{Batch, Stream};
 use crate::clock::SystemClock;
@@ -165,6 +165,19 @@ impl Door {
     pub fn checkpoint(&self) -> Result<Vec<u8>, Error> {
         match self.ask(encode_checkpoint())? {
             Answer::Head(head) => Ok(head),
+            Answer::Refused(error) => Err(error),
+            _ => Err(ended()),
+        }
+    }
+
+    /// What the holder has done since it opened the ledger, and where that stands, in Prometheus' text format: see
+    /// [`Stats::to_prometheus`](crate::Stats::to_prometheus).
+    ///
+    /// # Errors
+    /// As [`Door::seal`].
+    pub fn prometheus(&self) -> Result<String, Error> {
+        match self.ask(encode_stats())? {
+            Answer::Stats(text) => Ok(text),
             Answer::Refused(error) => Err(error),
             _ => Err(ended()),
         }

@@ -119,6 +119,10 @@ impl Connection {
                     .map_or_else(refused, |seal| Answer::Sealed(seal.map(Box::new))),
             ),
             Request::Checkpoint => Owed::Now(self.intake.checkpoint().map_or_else(refused, Answer::Head)),
+            Request::Stats => {
+                let stats = self.intake.stats();
+                Owed::Now(Answer::Stats(stats.to_prometheus(&self.intake.genesis.origin)))
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::read::indexed::Indexed;
 const SUBMIT: u8 = 1;
 const SEAL: u8 = 2;
 const CHECKPOINT: u8 = 3;
+const STATS: u8 = 4;
 
 /// Preconditions of one batch.
 const PRECONDITIONS_MAX: usize = GROUP_RECORDS_MAX;
@@ -33,6 +34,8 @@ pub(crate) enum Request<'a> {
     Seal,
     /// Publish a head.
     Checkpoint,
+    /// Say what was done.
+    Stats,
 }
 
 /// A batch that is not drafted.
@@ -71,6 +74,10 @@ pub(crate) fn encode_checkpoint() -> Option<Vec<u8>> {
     Encoder::new(CHECKPOINT).finish()
 }
 
+pub(crate) fn encode_stats() -> Option<Vec<u8>> {
+    Encoder::new(STATS).finish()
+}
+
 /// Reads a frame.
 pub(crate) fn decode(frame: &[u8]) -> Result<Request<'_>, Malformed> {
     let (tag, mut members) = Decoder::new(frame)?;
@@ -82,6 +89,7 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Request<'_>, Malformed> {
         }),
         SEAL => Request::Seal,
         CHECKPOINT => Request::Checkpoint,
+        STATS => Request::Stats,
         _ => return Err(Malformed),
     };
     members.end().map(|()| request)

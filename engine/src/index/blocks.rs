@@ -1,9 +1,10 @@
-//! Blocks of a sidecar: 4 KiB each, with a checksum that is compared whenever one is read.
+//! Blocks of a sidecar: 1 KiB each, with a checksum that is compared whenever one is read. Larger ones would make the
+//! tree flatter, but what a lookup waits for is the memory that the checksums go over.
 
 use crate::index::Posting;
 
 /// Bytes of a block.
-pub(crate) const BLOCK_BYTES: usize = 4_096;
+pub(crate) const BLOCK_BYTES: usize = 1_024;
 /// Bytes of a block that hold something.
 pub(crate) const PAYLOAD_BYTES: usize = BLOCK_BYTES - 4;
 /// Bytes of a posting.

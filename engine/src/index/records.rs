@@ -7,7 +7,7 @@ use ledgerstone_formats::record::Record;
 
 use crate::error::Error;
 use crate::index::keys::Key;
-use crate::index::repair::remake;
+use crate::index::repair::Repairs;
 use crate::index::runs::{Order, Postings};
 use crate::index::{Index, Posting};
 use crate::segment::lines::{LineReader, Piece};
@@ -36,6 +36,7 @@ pub(crate) fn each_record(
     let hash = index.key().hash(key);
     let ask = |from| Postings::new(index.parts(), hash, from, u64::MAX, Order::OldestFirst);
     let mut postings = ask(from);
+    let mut repairs = Repairs::default();
     loop {
         match postings.next() {
             Ok(None) => return Ok(()),
@@ -46,7 +47,7 @@ pub(crate) fn each_record(
                 }
             }
             Err(bad) => {
-                remake(storage, index, segments, bad)?;
+                repairs.remake(storage, index, segments, bad)?;
                 postings = ask(from);
             }
         }

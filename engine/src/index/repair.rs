@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::index::build::sidecar_of;
 use crate::index::load::fitting;
 use crate::index::runs::BadPart;
@@ -11,6 +11,40 @@ use crate::index::{Index, Part};
 use crate::ledger::read_span;
 use crate::segment::list::Segments;
 use crate::storage::{Mapped, Storage};
+
+/// What one lookup has made again.
+#[derive(Debug, Default)]
+pub(crate) struct Repairs(Vec<BadPart>);
+
+impl Repairs {
+    /// Whether a part was made again before.
+    pub(crate) fn has(&self, part: BadPart) -> bool {
+        self.0.contains(&part)
+    }
+
+    /// As [`remake`] does, once.
+    ///
+    /// # Errors
+    /// Those of reading the lines; `Unavailable` for what is bad again though it was just made.
+    pub(crate) fn remake(
+        &mut self,
+        storage: &dyn Storage,
+        index: &Index,
+        segments: &Segments,
+        bad: BadPart,
+    ) -> Result<(), Error> {
+        if self.has(bad) {
+            let message = format!(
+                "the index of the records {} to {} was made again and is bad again: memory or disk cannot be trusted",
+                bad.first,
+                bad.end.saturating_sub(1)
+            );
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        self.0.push(bad);
+        remake(storage, index, segments, bad)
+    }
+}
 
 /// Makes a part again: a merged one falls back on the sidecars of its segments, a sidecar on its lines. What is made
 /// from lines stays in memory until somebody who holds the ledger writes it.

@@ -179,7 +179,7 @@ impl Snapshot {
             if lines.len() == limit {
                 return Ok(Page { lines, cursor: last });
             }
-            last = Some(line.record.header.seq);
+            last = Some(line.seq);
             lines.push(line.bytes.to_vec());
         }
         Ok(Page { lines, cursor: None })
@@ -194,7 +194,8 @@ impl Snapshot {
             order: Order::NewestFirst,
             ..Lookup::new(scope, By::Entity { kind, id })
         };
-        Ok(self.page(lookup, 1)?.lines.pop())
+        let mut matches = self.find(lookup)?;
+        Ok(matches.next_line()?.map(|line| line.bytes.to_vec()))
     }
 
     /// How many records a lookup has.

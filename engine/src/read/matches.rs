@@ -1,6 +1,5 @@
 //! The records that the index names, one after the other.
 
-use std::fmt;
 use std::sync::Arc;
 
 use ledgerstone_formats::limits::LINE_BYTES_MAX;
@@ -11,7 +10,7 @@ use ledgerstone_formats::time::Timestamp;
 use crate::commit::shared::SegmentInfo;
 use crate::error::Error;
 use crate::finding::{Code, Finding};
-use crate::index::repair::remake;
+use crate::index::repair::Repairs;
 use crate::index::runs::{BadPart, Order, Postings};
 use crate::index::{Index, Posting};
 use crate::read::lookup::Lookup;
@@ -30,10 +29,9 @@ pub struct Matches {
     hash: u64,
     postings: Postings,
     line: Vec<u8>,
-    /// The record that it stands on.
-    posting: Option<Posting>,
-    /// What was made again for having led to no record.
-    remade: Option<BadPart>,
+    /// The record that it stands on, and the segment that holds it.
+    found: Option<(Posting, SegmentInfo)>,
+    repairs: Repairs,
 }
 
 impl Matches {
@@ -45,8 +43,8 @@ impl Matches {
             lookup,
             hash,
             line: Vec::new(),
-            posting: None,
-            remade: None,
+            found: None,
+            repairs: Repairs::default(),
         }
     }
 
@@ -55,12 +53,13 @@ impl Matches {
     /// # Errors
     /// `Corrupt` with the place of a line that is not what it was; `Unavailable` for I/O.
     pub fn next_line(&mut self) -> Result<Option<StoredLine<'_>>, Error> {
-        self.step()?.then(|| self.line()).transpose()
+        self.step()?;
+        Ok(self.line())
     }
 
     /// Goes to the next record; false when there is none.
     pub(super) fn step(&mut self) -> Result<bool, Error> {
-        self.posting = None;
+        self.found = None;
         loop {
             let posting = match self.postings.next() {
                 Ok(Some(posting)) => posting,
@@ -70,12 +69,13 @@ impl Matches {
                     continue;
                 }
             };
-            if self.pass_over(&posting)? {
+            let segment = self.segment_of(posting.seq)?;
+            if self.pass_over(&segment) {
                 continue;
             }
-            self.read(&posting)?;
+            self.read(&posting, &segment)?;
             let declared = &self.index.recipe().declared;
-            let admitted = self.checked(&posting).and_then(|record| {
+            let admitted = self.checked(&posting, &segment).and_then(|record| {
                 let lookup = &self.lookup;
                 let admitted = lookup.with_key(|key| lookup.admits(key, &record, declared));
                 admitted.map(|admitted| (admitted, record.header.at))
@@ -83,32 +83,30 @@ impl Matches {
             match admitted {
                 Ok((true, _)) => {
                     self.go_on_after(posting.seq);
-                    self.posting = Some(posting);
+                    self.found = Some((posting, segment));
                     return Ok(true);
                 }
-                Ok((false, at)) => self.leave_behind(&posting, at)?,
+                Ok((false, at)) => self.leave_behind(posting.seq, &segment, at),
                 Err(error) => self.doubt_index(&posting, error)?,
             }
         }
     }
 
     /// Goes on after a record that is not wanted. Within a segment times grow: past the span nothing more is.
-    fn leave_behind(&mut self, posting: &Posting, at: Timestamp) -> Result<(), Error> {
+    fn leave_behind(&mut self, seq: u64, segment: &SegmentInfo, at: Timestamp) {
         let span = self.lookup.span();
         let is_past = match self.lookup.order {
             Order::OldestFirst => span.is_after(at),
             Order::NewestFirst => span.is_before(at),
         };
         if !is_past {
-            self.go_on_after(posting.seq);
-            return Ok(());
+            self.go_on_after(seq);
+            return;
         }
-        let segment = self.segment_of(posting.seq)?;
-        let place = self.snapshot.segments.place_of(posting.seq).unwrap_or(0);
+        let place = self.snapshot.segments.place_of(seq).unwrap_or(0);
         let next = || self.snapshot.segments.get(place + 1).map(|next| next.first);
-        let end = self.snapshot.times.end(&segment).or_else(next);
-        self.leave_segment(&segment, end.unwrap_or(self.snapshot.size()));
-        Ok(())
+        let end = self.snapshot.times.end(segment).or_else(next);
+        self.leave_segment(segment, end.unwrap_or(self.snapshot.size()));
     }
 
     fn leave_segment(&mut self, segment: &SegmentInfo, end: u64) {
@@ -119,13 +117,11 @@ impl Matches {
         self.postings = self.snapshot.postings(&self.index, &self.lookup, self.hash);
     }
 
-    /// The line that it stands on. Its hashes were compared.
-    pub(super) fn line(&self) -> Result<StoredLine<'_>, Error> {
-        let posting = self.posting.expect("`step` has said that there is one");
-        let segment = self.segment_of(posting.seq)?;
-        Ok(StoredLine {
-            record: Record::parse(&self.line).map_err(|error| self.damage(&posting, segment, &error))?,
+    /// The line that it stands on, if it stands on one.
+    pub(super) fn line(&self) -> Option<StoredLine<'_>> {
+        self.found.map(|(posting, segment)| StoredLine {
             bytes: &self.line,
+            seq: posting.seq,
             file: FileName::Segment(segment.first),
             line: posting.seq - segment.first + 1,
             offset: u64::from(posting.offset),
@@ -133,13 +129,12 @@ impl Matches {
     }
 
     /// Whether the whole segment of a record is of another time; if so, what is left begins after it.
-    fn pass_over(&mut self, posting: &Posting) -> Result<bool, Error> {
-        let segment = self.segment_of(posting.seq)?;
-        let Some(end) = self.snapshot.times.end_of_other(&segment, &self.lookup.span()) else {
-            return Ok(false);
-        };
-        self.leave_segment(&segment, end);
-        Ok(true)
+    fn pass_over(&mut self, segment: &SegmentInfo) -> bool {
+        let other = self.snapshot.times.end_of_other(segment, &self.lookup.span());
+        if let Some(end) = other {
+            self.leave_segment(segment, end);
+        }
+        other.is_some()
     }
 
     /// No record stands where the index says. Is the record at fault, or the index?
@@ -149,11 +144,8 @@ impl Matches {
             .get(posting.seq, &Scope::Operator)
             .is_ok_and(|line| line.is_some());
         let doubted = self.index.file_holding(posting.seq);
-        match doubted.filter(|part| is_whole && self.remade != Some(*part)) {
-            Some(part) => {
-                self.remade = Some(part);
-                self.remake(part)
-            }
+        match doubted.filter(|part| is_whole && !self.repairs.has(*part)) {
+            Some(part) => self.remake(part),
             None => Err(error),
         }
     }
@@ -171,7 +163,7 @@ impl Matches {
 
     /// A part with a bad block is missing, not empty: it is made again from the lines.
     fn remake(&mut self, bad: BadPart) -> Result<(), Error> {
-        remake(
+        self.repairs.remake(
             self.snapshot.storage.as_ref(),
             &self.index,
             &self.snapshot.segments,
@@ -189,8 +181,7 @@ impl Matches {
     }
 
     /// Reads the line of a posting, without its LF.
-    fn read(&mut self, posting: &Posting) -> Result<(), Error> {
-        let segment = self.segment_of(posting.seq)?;
+    fn read(&mut self, posting: &Posting, segment: &SegmentInfo) -> Result<(), Error> {
         let unreadable = |error| {
             Error::io("a segment cannot be read", error)
                 .in_file(FileName::Segment(segment.first))
@@ -219,7 +210,7 @@ impl Matches {
         Ok(())
     }
 
-    fn checked(&self, posting: &Posting) -> Result<Record<'_>, Error> {
+    fn checked(&self, posting: &Posting, segment: &SegmentInfo) -> Result<Record<'_>, Error> {
         let cause = match Record::parse(&self.line) {
             Ok(record) => match record.check_hashes() {
                 Ok(()) if record.header.seq == posting.seq => return Ok(record),
@@ -228,14 +219,12 @@ impl Matches {
             },
             Err(error) => error.to_string(),
         };
-        Err(self.damage(posting, self.segment_of(posting.seq)?, &cause))
-    }
-
-    fn damage(&self, posting: &Posting, segment: SegmentInfo, cause: &dyn fmt::Display) -> Error {
-        let finding = Finding::new(Code::Altered, cause.to_string())
+        let finding = Finding::new(Code::Altered, cause)
             .in_file(FileName::Segment(segment.first))
             .at_seq(posting.seq);
         let line = posting.seq - segment.first + 1;
-        Error::corrupt(vec![finding.at_line(line, u64::from(posting.offset))])
+        Err(Error::corrupt(vec![
+            finding.at_line(line, u64::from(posting.offset)),
+        ]))
     }
 }

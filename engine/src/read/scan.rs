@@ -15,16 +15,23 @@ use crate::read::walk::Walk;
 /// A stored line and where it stands.
 #[derive(Debug)]
 pub struct StoredLine<'a> {
-    /// Its bytes, without LF.
+    /// Its bytes, without LF. They were found whole: their hashes were compared.
     pub bytes: &'a [u8],
-    /// Its parts.
-    pub record: Record<'a>,
+    /// Its sequence number.
+    pub seq: u64,
     /// The file.
     pub file: FileName,
     /// Line of the file, from 1.
     pub line: u64,
     /// Byte offset in the file.
     pub offset: u64,
+}
+
+impl<'a> StoredLine<'a> {
+    /// Its parts. Taken apart anew each time: many want the bytes alone.
+    pub fn record(&self) -> Record<'a> {
+        Record::parse(self.bytes).expect("it was taken apart when it was found")
+    }
 }
 
 /// A running scan. Ends at the first line that it reads and that is not what it was: where only some lines are wanted,
@@ -78,8 +85,8 @@ impl Scan {
         }
         match &self.source {
             Source::None => Ok(None),
-            Source::Index(matches) => matches.line().map(Some),
-            Source::Lines(walk) => walk.line().map(Some),
+            Source::Index(matches) => Ok(matches.line()),
+            Source::Lines(walk) => Ok(Some(walk.line())),
         }
     }
 

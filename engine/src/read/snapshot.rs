@@ -305,7 +305,7 @@ impl Snapshot {
                 ..selection.clone()
             });
             while let Some(line) = scan.next_line()? {
-                matches.push_back(line.record.header.seq);
+                matches.push_back(line.seq);
                 if matches.len() as u64 > count {
                     matches.pop_front();
                 }

@@ -91,15 +91,15 @@ impl Walk {
     }
 
     /// The line that it stands on.
-    pub(crate) fn line(&self) -> Result<StoredLine<'_>, Error> {
-        let record = Record::parse(&self.line).map_err(|error| self.damage(self.next_seq - 1, &error))?;
-        Ok(StoredLine {
+    pub(crate) fn line(&self) -> StoredLine<'_> {
+        let seq = self.next_seq - 1;
+        StoredLine {
             bytes: &self.line,
-            line: record.header.seq - self.segment.first + 1,
-            record,
+            seq,
             file: FileName::Segment(self.segment.first),
+            line: seq - self.segment.first + 1,
             offset: self.offset,
-        })
+        }
     }
 
     /// Copies the next line, whichever it is; false where a segment was passed over instead.

@@ -59,13 +59,7 @@ impl ReceiptCheck {
                 }
                 Err(error) => return Err(error),
             };
-            let found = (
-                line.record.header.seq,
-                line.record.hash,
-                line.file,
-                line.line,
-                line.offset,
-            );
+            let found = (line.seq, line.record().hash, line.file, line.line, line.offset);
             if found.0 < seq {
                 continue;
             }

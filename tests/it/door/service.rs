@@ -181,3 +181,39 @@ fn a_full_queue_is_waited_for() {
     service.close().unwrap();
     assert_eq!(stored(&place).lines().count(), 600);
 }
+
+#[test]
+fn stat_tells_what_the_holder_has_done() {
+    let place = ledger();
+    let service = open(&place, with_door(1));
+    for number in 0..3 {
+        let draft = service.draft(entry("entry"), format!("{{\"n\":{number}}}").as_bytes());
+        service.submit(draft.unwrap().into()).unwrap().wait().unwrap();
+    }
+    let output = place.run("stat l --prometheus");
+    let figures: Vec<_> = output
+        .text()
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .collect();
+    let of = |name: &str| {
+        let of_it = figures.iter().filter(|(figure, _)| figure.starts_with(&format!("ledgerstone_{name}{{")));
+        let values: Vec<_> = of_it.map(|(_, value)| *value).collect();
+        assert_eq!(values.len(), 1, "{name}: {}", output.text());
+        values[0].parse::<u64>().unwrap()
+    };
+    let told = ["size_records", "records_total", "groups_total", "held", "segments"].map(of);
+    assert_eq!(told, [4, 3, 3, 1, 1]);
+    assert!(of("size_bytes") > 1_000);
+    let names: std::collections::HashSet<_> = figures.iter().map(|(figure, _)| figure).collect();
+    assert_eq!(names.len(), figures.len(), "{}", output.text());
+    service.close().unwrap();
+
+    // Without a door only the directory tells.
+    let service = open(&place, Options::default());
+    let output = place.run("stat l --prometheus");
+    assert!(output.text().contains("ledgerstone_held{") && !output.text().contains("records_total"));
+    assert!(output.stderr.contains("only what the directory tells: "), "{}", output.report());
+    service.close().unwrap();
+}

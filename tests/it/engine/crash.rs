@@ -140,7 +140,7 @@ fn assert_told_once(machine: &Machine, snapshot: &Snapshot, of: &dyn Fn() -> Str
         ..Selection::all(Scope::Operator)
     });
     while let Some(line) = scan.next_line().unwrap() {
-        *named.entry(line.record.header.id.to_string()).or_insert(0) += 1;
+        *named.entry(line.record().header.id.to_string()).or_insert(0) += 1;
     }
     for (name, _) in machine.disk.list().unwrap().files {
         if let FileName::Quarantine(name) = name {

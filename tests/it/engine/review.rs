@@ -167,7 +167,7 @@ fn the_same_offset_torn_twice_leaves_two_copies_and_two_records() {
     });
     let mut named = HashSet::new();
     while let Some(line) = scan.next_line().unwrap() {
-        assert!(named.insert(line.record.header.id.to_string()), "named twice");
+        assert!(named.insert(line.record().header.id.to_string()), "named twice");
     }
     assert_eq!(named.len(), 2);
     working

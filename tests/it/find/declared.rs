@@ -51,7 +51,7 @@ fn numbers(snapshot: &Snapshot, lookup: Lookup) -> Vec<usize> {
     let mut matches = snapshot.find(lookup).unwrap();
     let mut found = Vec::new();
     while let Some(line) = matches.next_line().unwrap() {
-        let body: serde_json::Value = serde_json::from_slice(line.record.body()).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(line.record().body()).unwrap();
         found.push(usize::try_from(body["n"].as_u64().unwrap()).unwrap());
     }
     found
@@ -214,9 +214,9 @@ fn an_index_of_other_postings_is_named_by_verify() {
         let name = FileName::Index(0).to_string();
         let mut bytes = place.storage.raw(&name).unwrap();
         // The offset of the second posting.
-        bytes[4_096 + 16 + 12] ^= 1;
-        let crc32 = crc32fast::hash(&bytes[4_096..8_188]);
-        bytes[8_188..8_192].copy_from_slice(&crc32.to_le_bytes());
+        bytes[1_024 + 16 + 12] ^= 1;
+        let crc32 = crc32fast::hash(&bytes[1_024..2_044]);
+        bytes[2_044..2_048].copy_from_slice(&crc32.to_le_bytes());
         place.storage.put_raw(&name, &bytes);
         let findings = check(&place).findings;
         let found: Vec<_> = findings

@@ -164,9 +164,9 @@ fn merged_files_that_are_gone_or_bad_change_no_answer_and_are_made_again() {
         .zip(&before)
         .max_by_key(|(_, bytes)| bytes.len())
         .unwrap();
-    for block in 0..whole.len() / 4_096 {
+    for block in 0..whole.len() / 1_024 {
         let mut bytes = whole.clone();
-        bytes[block * 4_096 + 30] ^= 1;
+        bytes[block * 1_024 + 30] ^= 1;
         place.storage.put_raw(&name.to_string(), &bytes);
         assert_eq!(
             findings(&place),
@@ -189,7 +189,7 @@ fn a_sidecar_that_turns_out_bad_is_written_again_by_the_ledger_that_is_open() {
     let whole = place.storage.raw(&name).unwrap();
     let mut bytes = whole.clone();
     // In the block of postings, which nobody reads at an open but for the counts of kinds.
-    bytes[4_096 + 4_095] ^= 1;
+    bytes[1_024 + 1_023] ^= 1;
     place.storage.put_raw(&name, &bytes);
     let ledger = place.open();
     check_answers(&ledger.snapshot());

@@ -44,7 +44,7 @@ fn found(snapshot: &ledgerstone_engine::Snapshot, lookup: Lookup) -> Vec<u64> {
     let mut matches = snapshot.find(lookup).unwrap();
     let mut seqs = Vec::new();
     while let Some(line) = matches.next_line().unwrap() {
-        seqs.push(line.record.header.seq);
+        seqs.push(line.seq);
     }
     seqs
 }
@@ -155,7 +155,7 @@ fn sidecars_are_made_again_where_they_are_gone_or_another_s() {
         .collect();
     place.storage.remove_raw(&name(firsts[1]));
     place.storage.put_raw(&name(firsts[2]), &whole[3]);
-    place.storage.put_raw(&name(firsts[3]), &whole[3][..4_096]);
+    place.storage.put_raw(&name(firsts[3]), &whole[3][..1_024]);
     place.storage.put_raw(&name(firsts[4]), b"");
     let reader = ledgerstone_engine::Reader::open(place.storage()).unwrap();
     ask_everything(&reader.snapshot().unwrap(), &known);
@@ -236,21 +236,21 @@ fn a_sidecar_made_up_from_nothing_is_not_believed() {
     let name = format!("segments/{:020}.idx", 0);
     let whole = place.storage.raw(&name).unwrap();
     let seal_again = |bytes: &mut [u8], block: usize| {
-        let block = &mut bytes[block * 4_096..][..4_096];
-        let crc32 = crc32fast::hash(&block[..4_092]);
-        block[4_092..].copy_from_slice(&crc32.to_le_bytes());
+        let block = &mut bytes[block * 1_024..][..1_024];
+        let crc32 = crc32fast::hash(&block[..1_020]);
+        block[1_020..].copy_from_slice(&crc32.to_le_bytes());
     };
     let forge = |at: usize, change: u8| {
         let mut forged = whole.clone();
         forged[at] ^= change;
-        seal_again(&mut forged, at / 4_096);
+        seal_again(&mut forged, at / 1_024);
         forged
     };
-    let mut empty = whole[..4_096].to_vec();
+    let mut empty = whole[..1_024].to_vec();
     empty[72..80].fill(0);
     seal_again(&mut empty, 0);
     // Another secret; no postings at all; an offset and a number of the first posting that are another's.
-    for forged in [forge(8, 1), empty, forge(4_096 + 12, 3), forge(4_096 + 8, 1)] {
+    for forged in [forge(8, 1), empty, forge(1_024 + 12, 3), forge(1_024 + 8, 1)] {
         place.storage.put_raw(&name, &forged);
         let reader = ledgerstone_engine::Reader::open(place.storage()).unwrap();
         ask_everything(&reader.snapshot().unwrap(), &known);

@@ -110,7 +110,7 @@ fn found(snapshot: &Snapshot, lookup: Lookup) -> Vec<u64> {
 }
 
 fn row(line: &ledgerstone_engine::StoredLine<'_>) -> Row {
-    let header = &line.record.header;
+    let header = &line.record().header;
     Row {
         seq: header.seq,
         at: header.at,
@@ -359,7 +359,7 @@ fn where_the_index_cannot_be_had_lines_are_read_up_to_the_damage() {
         let mut seqs = Vec::new();
         loop {
             match scan.next_line() {
-                Ok(Some(line)) => seqs.push(line.record.header.seq),
+                Ok(Some(line)) => seqs.push(line.seq),
                 Ok(None) => return (seqs, None),
                 Err(error) => return (seqs, error.seq()),
             }

@@ -282,8 +282,8 @@ fn bodies(place: &Place) -> Vec<String> {
     let mut scan = reader.snapshot().unwrap().scan(Selection::all(Scope::Operator));
     let mut bodies = Vec::new();
     while let Some(line) = scan.next_line().unwrap() {
-        if line.record.header.kind == "entry" {
-            bodies.push(String::from_utf8(line.record.body().to_vec()).unwrap());
+        if line.record().header.kind == "entry" {
+            bodies.push(String::from_utf8(line.record().body().to_vec()).unwrap());
         }
     }
     bodies

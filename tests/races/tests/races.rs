@@ -153,7 +153,7 @@ fn hashes(snapshot: &Snapshot) -> BTreeMap<u64, Hash> {
     let mut scan = snapshot.scan(Selection::all(Scope::Operator));
     let mut hashes = BTreeMap::new();
     while let Some(line) = scan.next_line().unwrap() {
-        hashes.insert(line.record.header.seq, line.record.hash);
+        hashes.insert(line.seq, line.record().hash);
     }
     assert_eq!(hashes.len() as u64, snapshot.size());
     hashes

@@ -160,7 +160,7 @@ fn covered(copy: &Machine) -> Option<Vec<(u64, usize)>> {
             continue;
         };
         let end = usize::try_from(line.offset).ok()? + line.bytes.len() + 1;
-        if line.record.header.seq >= head {
+        if line.seq >= head {
             break;
         }
         match ends.last_mut() {

@@ -228,9 +228,9 @@ fn read(snapshot: &Snapshot) -> Result<Vec<Read>, Broken> {
         .map_err(|error| format!("it cannot be read: {error}"))?
     {
         records.push(Read {
-            hash: line.record.hash,
-            digest: line.record.header.digest,
-            system: line.record.header.kind.starts_with("sys_"),
+            hash: line.record().hash,
+            digest: line.record().header.digest,
+            system: line.record().header.kind.starts_with("sys_"),
         });
     }
     if records.len() as u64 != snapshot.size() {
@@ -255,8 +255,8 @@ pub fn check_told_once(machine: &Machine, snapshot: &Snapshot) -> Result<(), Bro
     let mut named: HashMap<String, u32> = HashMap::new();
     let mut scan = snapshot.scan(Selection::all(Scope::Operator));
     while let Some(line) = scan.next_line().map_err(|error| error.to_string())? {
-        if line.record.header.kind == "sys_recovery" {
-            *named.entry(line.record.header.id.to_string()).or_default() += 1;
+        if line.record().header.kind == "sys_recovery" {
+            *named.entry(line.record().header.id.to_string()).or_default() += 1;
         }
     }
     let listing = machine.disk.list().map_err(|error| error.to_string())?;

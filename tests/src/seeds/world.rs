@@ -307,7 +307,7 @@ impl World {
             ..Selection::all(Scope::Operator)
         });
         let last = scan.next_line().ok()??;
-        Some(last.record.header.at.as_micros())
+        Some(last.record().header.at.as_micros())
     }
 
     fn is_off(&self) -> bool {
