@@ -16,6 +16,8 @@ fn whatever_happens_to_a_ledger_what_was_told_stays_true() {
     // A rule that was never put to the test has not held.
     for (count, what) in [
         (tally.stored, "records acknowledged"),
+        (tally.replayed, "records replayed"),
+        (tally.conflicts, "batches in conflict"),
         (tally.refused, "batches refused"),
         (tally.unknown, "batches of unknown fate"),
         (tally.kills, "kills"),

@@ -198,12 +198,21 @@ fn stat_tells_what_the_holder_has_done() {
         .map(|line| line.rsplit_once(' ').unwrap())
         .collect();
     let of = |name: &str| {
-        let of_it = figures.iter().filter(|(figure, _)| figure.starts_with(&format!("ledgerstone_{name}{{")));
+        let of_it = figures
+            .iter()
+            .filter(|(figure, _)| figure.starts_with(&format!("ledgerstone_{name}{{")));
         let values: Vec<_> = of_it.map(|(_, value)| *value).collect();
         assert_eq!(values.len(), 1, "{name}: {}", output.text());
         values[0].parse::<u64>().unwrap()
     };
-    let told = ["size_records", "records_total", "groups_total", "held", "segments"].map(of);
+    let told = [
+        "size_records",
+        "records_total",
+        "groups_total",
+        "held",
+        "segments",
+    ]
+    .map(of);
     assert_eq!(told, [4, 3, 3, 1, 1]);
     assert!(of("size_bytes") > 1_000);
     let names: std::collections::HashSet<_> = figures.iter().map(|(figure, _)| figure).collect();
@@ -214,6 +223,10 @@ fn stat_tells_what_the_holder_has_done() {
     let service = open(&place, Options::default());
     let output = place.run("stat l --prometheus");
     assert!(output.text().contains("ledgerstone_held{") && !output.text().contains("records_total"));
-    assert!(output.stderr.contains("only what the directory tells: "), "{}", output.report());
+    assert!(
+        output.stderr.contains("only what the directory tells: "),
+        "{}",
+        output.report()
+    );
     service.close().unwrap();
 }

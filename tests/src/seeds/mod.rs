@@ -6,6 +6,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod damage;
+mod entries;
 mod files;
 pub mod model;
 pub mod plan;

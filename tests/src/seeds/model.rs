@@ -1,6 +1,6 @@
 //! What has to hold of a ledger, whatever happened to it: what producers and readers were told stays true.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::{Batch, Receipt, Scope, Selection, Snapshot};
@@ -10,6 +10,7 @@ use ledgerstone_formats::hash::Hash;
 use ledgerstone_formats::names::FileName;
 use ledgerstone_formats::tree::Frontier;
 
+use super::entries::Owned;
 use crate::machine::Machine;
 
 /// What a rule that is broken says.
@@ -29,7 +30,8 @@ pub struct Model {
 
 #[derive(Debug)]
 struct KnownBatch {
-    records: usize,
+    /// Of each record, if it has one.
+    keys: Vec<Option<Owned>>,
     fate: Fate,
 }
 
@@ -49,18 +51,27 @@ pub enum Fate {
 struct Read {
     hash: Hash,
     digest: Hash,
+    key: Option<Owned>,
     system: bool,
+}
+
+impl KnownBatch {
+    /// The next record from a place on that is not stored already, under its key.
+    fn next_fresh(&self, from: usize, stored: &HashSet<&Owned>) -> usize {
+        let replayed = |key: &Option<Owned>| key.as_ref().is_some_and(|key| stored.contains(key));
+        from + self.keys[from..].iter().take_while(|key| replayed(key)).count()
+    }
 }
 
 impl Model {
     /// Notes a batch that is about to be submitted; gives its number.
-    pub fn submit(&mut self, batch: &Batch) -> usize {
+    pub(super) fn submit(&mut self, batch: &Batch, keys: Vec<Option<Owned>>) -> usize {
         let number = self.batches.len();
         let digests = batch.drafts().iter().map(Draft::digest).zip(0..);
         self.submitted
             .extend(digests.map(|(digest, place)| (digest, (number, place))));
         self.batches.push(KnownBatch {
-            records: batch.drafts().len(),
+            keys,
             fate: Fate::Unknown,
         });
         number
@@ -75,6 +86,18 @@ impl Model {
     pub fn acknowledge(&mut self, number: usize, receipts: &[Receipt]) -> Result<(), Broken> {
         self.tell(number, Fate::Stored);
         for receipt in receipts {
+            if receipt.replayed {
+                let known = usize::try_from(receipt.seq)
+                    .ok()
+                    .and_then(|seq| self.settled.get(seq));
+                if known != Some(&receipt.hash) {
+                    return Err(format!(
+                        "a replay of seq {}, which is another record",
+                        receipt.seq
+                    ));
+                }
+                continue;
+            }
             if receipt.seq != self.size() {
                 return Err(format!(
                     "a receipt for seq {}, {} are stored",
@@ -185,6 +208,7 @@ impl Model {
 
     fn check_batches(&self, records: &[Read]) -> Result<(), Broken> {
         let mut present = vec![0; self.batches.len()];
+        let mut stored = HashSet::new();
         // The batch that is being read, and the place of its next record.
         let mut open = None;
         for (seq, record) in records.iter().enumerate() {
@@ -199,7 +223,7 @@ impl Model {
             }
             open = None;
             if let Some((batch, place)) = found {
-                if place != present[batch] {
+                if place != self.batches[batch].next_fresh(present[batch], &stored) {
                     return Err(format!(
                         "seq {seq} is record {place} of its batch, in the wrong place"
                     ));
@@ -209,8 +233,14 @@ impl Model {
                         "seq {seq} belongs to a batch of which nothing was to be stored"
                     ));
                 }
-                present[batch] += 1;
-                open = (present[batch] < self.batches[batch].records).then_some((batch, present[batch]));
+                if let Some(key) = &record.key
+                    && !stored.insert(key)
+                {
+                    return Err(format!("seq {seq} has a key that was used before"));
+                }
+                let known = &self.batches[batch];
+                present[batch] = known.next_fresh(place + 1, &stored);
+                open = (present[batch] < known.keys.len()).then_some((batch, present[batch]));
             }
         }
         match open {
@@ -227,10 +257,17 @@ fn read(snapshot: &Snapshot) -> Result<Vec<Read>, Broken> {
         .next_line()
         .map_err(|error| format!("it cannot be read: {error}"))?
     {
+        let record = line.record();
+        let tenant = record
+            .header
+            .tenant
+            .as_ref()
+            .map(|(tenant, _)| tenant.to_string());
         records.push(Read {
-            hash: line.record().hash,
-            digest: line.record().header.digest,
-            system: line.record().header.kind.starts_with("sys_"),
+            hash: record.hash,
+            digest: record.header.digest,
+            key: record.header.key.as_ref().map(|key| (tenant, key.to_string())),
+            system: record.header.kind.starts_with("sys_"),
         });
     }
     if records.len() as u64 != snapshot.size() {

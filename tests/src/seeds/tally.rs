@@ -14,7 +14,11 @@ pub struct Tally {
     pub steps: u64,
     /// Records acknowledged.
     pub stored: u64,
-    /// Batches of which nothing was to be stored.
+    /// Records that were stored before, under their key.
+    pub replayed: u64,
+    /// Batches whose key, precondition or unique value was against it.
+    pub conflicts: u64,
+    /// Batches of which nothing was to be stored, for another reason.
     pub refused: u64,
     /// Batches whose fate only the next opening told.
     pub unknown: u64,
@@ -51,6 +55,8 @@ impl AddAssign for Tally {
         self.seeds += other.seeds;
         self.steps += other.steps;
         self.stored += other.stored;
+        self.replayed += other.replayed;
+        self.conflicts += other.conflicts;
         self.refused += other.refused;
         self.unknown += other.unknown;
         self.kills += other.kills;
@@ -69,12 +75,14 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds, {} steps: {} records acknowledged, {} batches refused, {} of unknown fate; {} kills, {} power \
-             losses; {} openings for writing, {} of them with a torn tail, {} with groups past the head, {} refused \
+            "{} seeds, {} steps: {} records acknowledged, {} replayed, {} batches in conflict, {} refused, {} of unknown \
+             fate; {} kills, {} power losses; {} openings for writing, {} of them with a torn tail, {} with groups past the head, {} refused \
              first; {} copies damaged, {} of them refused; {} verdicts",
             self.seeds,
             self.steps,
             self.stored,
+            self.replayed,
+            self.conflicts,
             self.refused,
             self.unknown,
             self.kills,

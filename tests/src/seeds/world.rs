@@ -7,12 +7,13 @@ use ledgerstone_engine::clock::Clock;
 use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::storage::sim::Survival;
 use ledgerstone_engine::{
-    Batch, ClockWord, Code, Error, ErrorKind, Reader, Recovered, Scope, Selection, Step as Turn,
+    ClockWord, Code, Error, ErrorKind, Reader, Recovered, Scope, Selection, Step as Turn,
 };
 
 use ledgerstone_formats::record::Record;
 
 use super::damage;
+use super::entries::{batch, families, is_sized, key_of};
 use super::files::Files;
 use super::model::{Broken, Fate, Model, check_told_once};
 use super::plan::{Place, Plan, Random, Step};
@@ -51,6 +52,9 @@ impl World {
             options.segment_bytes = plan.segment_bytes;
             options.disk_free_min_bytes = plan.reserve_bytes;
             options.filler_bytes_max = plan.filler_bytes;
+            if plan.seed % 2 == 1 {
+                options.families = families();
+            }
         });
         let true_micros = machine.clock.wall_micros();
         Self {
@@ -158,24 +162,48 @@ impl World {
             return Ok(());
         };
         let mut tickets = Vec::new();
-        for bodies in batches {
-            let batch = batch(running, bodies);
-            let number = self.model.submit(&batch);
+        let size = self.model.size();
+        for lengths in batches {
+            let batch = batch(running, lengths, size);
+            let keys = lengths.iter().map(|bytes| key_of(*bytes)).collect();
+            let number = self.model.submit(&batch, keys);
             match running.ledger.submit(batch) {
-                Ok(ticket) => tickets.push((number, ticket)),
+                Ok(ticket) => tickets.push((number, is_sized(lengths), ticket)),
                 Err(_) => self.model.tell(number, Fate::Absent),
             }
         }
         let mut turns = 0..TURNS_MAX;
-        while running.ledger.stats().queue_records > 0 {
-            self.latched |= running.writer.step() == Turn::Closed;
+        // Batches that depend on the group before them wait in the writer, and not in the queue.
+        loop {
+            match running.writer.step() {
+                Turn::Committed(_) => {}
+                Turn::Closed => {
+                    self.latched = true;
+                    break;
+                }
+                Turn::Ended | Turn::Idle if running.ledger.stats().queue_records == 0 => break,
+                Turn::Ended | Turn::Idle => {}
+            }
             turns.next().ok_or("the writer takes nothing and says nothing")?;
         }
-        for (number, ticket) in tickets {
+        for (number, sized, ticket) in tickets {
             match ticket.wait() {
                 Ok(receipts) => {
+                    let (replayed, fresh): (Vec<_>, Vec<_>) =
+                        receipts.iter().partition(|receipt| receipt.replayed);
+                    if let Some(first) = fresh.first().filter(|first| sized && first.seq != size) {
+                        return Err(format!(
+                            "seq {} was to be stored at {size} or not at all",
+                            first.seq
+                        ));
+                    }
                     self.model.acknowledge(number, &receipts)?;
-                    self.tally.stored += receipts.len() as u64;
+                    self.tally.stored += fresh.len() as u64;
+                    self.tally.replayed += replayed.len() as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    self.tally.conflicts += 1;
+                    self.model.tell(number, Fate::Absent);
                 }
                 Err(error) if error.kind() == ErrorKind::Unknown => {
                     self.tally.unknown += 1;
@@ -475,12 +503,4 @@ impl World {
         let snapshot = snapshot.map_err(|error| format!("it cannot be read: {error}"))?;
         self.model.check(&snapshot)
     }
-}
-
-fn batch(running: &Running, bodies: &[usize]) -> Batch {
-    let bodies: Vec<String> = bodies
-        .iter()
-        .map(|bytes| format!("{{\"x\":\"{}\"}}", "x".repeat(*bytes)))
-        .collect();
-    running.batch(&bodies.iter().map(String::as_str).collect::<Vec<_>>())
 }
