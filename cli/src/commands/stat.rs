@@ -56,6 +56,12 @@ pub(crate) fn run(args: &Stat, output: &mut Output) -> Outcome<Exit> {
     let snapshot = reader.snapshot().map_err(damaged)?;
     let storage = opening::storage(&args.dir);
     let stats = stats(storage.as_ref(), reader.genesis(), &snapshot, output);
+    if let Some(head) = stats.head_size.filter(|head| *head > stats.size) {
+        output.warn(format_args!(
+            "a head covers {head} records, {} are here; `verify` says more",
+            stats.size
+        ));
+    }
     if args.prometheus {
         let holder = of_holder(&args.dir, &stats, output);
         output.text(format_args!("{}", prometheus(&stats, holder).trim_end()))?;

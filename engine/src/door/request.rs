@@ -14,7 +14,7 @@ use crate::read::indexed::Indexed;
 const SUBMIT: u8 = 1;
 const SEAL: u8 = 2;
 const CHECKPOINT: u8 = 3;
-const STATS: u8 = 4;
+const STATS: u8 = 6;
 
 /// Preconditions of one batch.
 const PRECONDITIONS_MAX: usize = GROUP_RECORDS_MAX;

@@ -35,7 +35,7 @@ impl<'a> StoredLine<'a> {
 }
 
 /// A running scan. Ends at the first line that it reads and that is not what it was: where only some lines are wanted,
-/// that need not be the first such line there is.
+/// that need not be the first such line there is. One that is to read to the end fails there when a head covers more.
 #[derive(Debug)]
 pub struct Scan {
     snapshot: Snapshot,
@@ -79,6 +79,11 @@ impl Scan {
             let (snapshot, selection) = (&self.snapshot, &self.selection);
             let left = self.left.get_or_insert_with(|| snapshot.stretches(selection));
             let Some(stretch) = left.pop_front() else {
+                let size = snapshot.size();
+                // Whoever reads to the end is not left in the belief that this is all there was.
+                if selection.to.is_none_or(|to| to >= size) {
+                    snapshot.check_covers_head(size)?;
+                }
                 return Ok(None);
             };
             self.source = self.open(stretch)?;

@@ -217,15 +217,23 @@ impl Snapshot {
         for segment in self.segments.iter().skip(spans.len()) {
             loaded.add_open(storage, &segment, &recipe)?;
         }
-        if let Some(head) = self.head_size.filter(|head| *head > loaded.end) {
-            let cause = format!("a head covers {head} records, {} are here", loaded.end);
-            let finding = Finding::new(Code::Truncated, cause).at_seq(loaded.end);
-            return Err(Error::corrupt(vec![finding]));
-        }
+        self.check_covers_head(loaded.end)?;
         let mut index = Index::new(recipe, loaded.parts);
         families.read(storage, &self.segments, &index, sealed_end)?;
         put_in(storage, &self.segments, &mut index, families.declared())?;
         Ok(Arc::clone(self.index.get_or_init(|| Arc::new(index))))
+    }
+
+    /// Whether so many records are all that the head covers. It was read before they were counted.
+    pub(super) fn check_covers_head(&self, size: u64) -> Result<(), Error> {
+        match self.head_size.filter(|head| *head > size) {
+            None => Ok(()),
+            Some(head) => {
+                let cause = format!("a head covers {head} records, {size} are here");
+                let finding = Finding::new(Code::Truncated, cause).at_seq(size);
+                Err(Error::corrupt(vec![finding]))
+            }
+        }
     }
 
     /// What is declared for the kinds of its records, in the order of their names.
@@ -302,6 +310,7 @@ impl Snapshot {
             let mut matches = std::collections::VecDeque::new();
             let mut scan = self.scan(Selection {
                 from,
+                to: Some(end.saturating_sub(1)),
                 ..selection.clone()
             });
             while let Some(line) = scan.next_line()? {
