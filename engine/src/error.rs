@@ -42,6 +42,7 @@ struct Inner {
     message: String,
     file: Option<FileName>,
     seq: Option<u64>,
+    record: Option<usize>,
     findings: Vec<Finding>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -54,6 +55,7 @@ impl Error {
             message: message.into(),
             file: None,
             seq: None,
+            record: None,
             findings: Vec::new(),
             source: None,
         }))
@@ -106,6 +108,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn at_record(mut self, record: usize) -> Self {
+        self.0.record = Some(record);
+        self
+    }
+
     pub(crate) fn in_file(mut self, file: FileName) -> Self {
         self.0.file = Some(file);
         self
@@ -124,6 +131,11 @@ impl Error {
     /// The sequence number, where one is to blame; of a conflict, the winner's.
     pub fn seq(&self) -> Option<u64> {
         self.0.seq
+    }
+
+    /// Place in its batch, from 0, of the record that it was refused for, where one is to blame.
+    pub fn record(&self) -> Option<usize> {
+        self.0.record
     }
 
     /// What is damaged, for [`ErrorKind::Corrupt`].

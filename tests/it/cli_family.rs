@@ -136,6 +136,10 @@ fn a_value_that_another_thing_has_is_code_4_and_names_its_record() {
         (&error["error"]["kind"], &error["error"]["seq"]),
         (&"conflict".into(), &3.into())
     );
+    assert_eq!(
+        (&error["error"]["file"], &error["error"]["line"]),
+        (&"in.jsonl".into(), &1.into())
+    );
     place.write(
         "in.jsonl",
         format!("{{\"id\":\"z\",\"slug\":\"{}\"}}\n", "x".repeat(257)),

@@ -97,7 +97,7 @@ fn a_sidecar_that_was_altered_is_35() {
     let place = ledger();
     let sidecar = "l/segments/00000000000000000000.idx";
     let mut bytes = place.read(sidecar);
-    bytes[5_000] ^= 1;
+    bytes[1_500] ^= 1;
     std::fs::remove_file(place.join(sidecar)).unwrap();
     place.write(sidecar, bytes);
     let report = place.call(["verify", "l", "--json"]).ends_with(35);
@@ -137,6 +137,10 @@ fn a_load_with_a_source_can_be_run_again() {
     assert_eq!(
         (&error["error"]["kind"], &error["error"]["seq"]),
         (&"conflict".into(), &2.into())
+    );
+    assert_eq!(
+        (&error["error"]["file"], &error["error"]["line"]),
+        (&"in.jsonl".into(), &2.into())
     );
     assert_eq!(place.run("scan l --kind entry --count").text(), "3\n");
     place

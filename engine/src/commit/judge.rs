@@ -89,14 +89,14 @@ pub(crate) fn judge(batch: &Batch, against: &Against<'_>, pending: &mut Pending)
     let (group, durable) = (against.group, against.durable);
     let key = &against.recipe.key;
     let mut own = HashSet::new();
-    for draft in batch.drafts() {
+    for (at, draft) in batch.drafts().iter().enumerate() {
         let Some(idempotency) = &draft.entry().key else {
             continue;
         };
         let tenant = draft.entry().tenant.as_ref();
         if !own.insert((tenant, idempotency)) {
             let message = format!("the idempotency key {idempotency} stands twice in the batch");
-            return Err(Error::new(ErrorKind::Invalid, message));
+            return Err(Error::new(ErrorKind::Invalid, message).at_record(at));
         }
         if pending.touches(group, hash_of_key(key, tenant, idempotency)) {
             return Ok(Verdict::Wait);
@@ -105,7 +105,8 @@ pub(crate) fn judge(batch: &Batch, against: &Against<'_>, pending: &mut Pending)
     let replayed = batch
         .drafts()
         .iter()
-        .map(|draft| replay(draft, durable))
+        .enumerate()
+        .map(|(at, draft)| replay(draft, durable).map_err(|error| error.at_record(at)))
         .collect::<Result<Vec<_>, Error>>()?;
     let all = !replayed.is_empty() && replayed.iter().all(Option::is_some);
     // What is stored already was judged when it was.

@@ -62,14 +62,14 @@ pub(crate) fn judge_unique(
             if pending.touches(against.group, target.hash(&against.recipe.key)) {
                 return Ok(true);
             }
-            return Err(taken(&value.indexed(), &target, seq));
+            return Err(taken(&value.indexed(), &target, seq).at_record(at));
         }
         if let Err(value) = holders.take(&own, values) {
             let indexed = value.indexed();
             let message = format!(
                 "two records of the batch are about different things with {indexed}, which is unique"
             );
-            return Err(Error::new(ErrorKind::Invalid, message));
+            return Err(Error::new(ErrorKind::Invalid, message).at_record(at));
         }
     }
     Ok(false)

@@ -159,6 +159,7 @@ fn encode_error(frame: &mut Encoder, error: &Error) {
     frame.text(&error.to_string());
     encode_file(frame, error.file());
     frame.option(error.seq(), Encoder::u64);
+    frame.option(error.record(), |frame, record| frame.u64(record as u64));
     let findings = &error.findings()[..error.findings().len().min(FINDINGS_MAX)];
     frame.u32(u32::try_from(findings.len()).expect("cut to the limit"));
     for finding in findings {
@@ -175,6 +176,9 @@ fn decode_error(members: &mut Decoder<'_>) -> Result<Error, Malformed> {
     }
     if let Some(seq) = members.option(Decoder::u64)? {
         error = error.at_seq(seq);
+    }
+    if let Some(record) = members.option(Decoder::u64)? {
+        error = error.at_record(usize::try_from(record).map_err(|_| Malformed)?);
     }
     Ok(error.with_findings(members.list(FINDINGS_MAX, decode_finding)?))
 }

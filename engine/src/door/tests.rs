@@ -143,20 +143,20 @@ fn an_error_arrives_with_its_kind_place_and_findings() {
     };
     let damaged = || Error::corrupt(vec![finding.clone(), Finding::new(Code::Evidence, "another")]);
     let outside = std::io::Error::other("outside");
-    let errors = kinds.map(|kind| Error::new(kind, "message").at_seq(3));
+    let errors = kinds.map(|kind| Error::new(kind, "message").at_seq(3).at_record(7));
     let errors = errors
         .into_iter()
         .chain([damaged(), Error::io("the cause is told", outside)]);
     for error in errors {
         let (text, kind) = (error.to_string(), error.kind());
-        let place = (error.file().cloned(), error.seq(), error.code());
+        let place = (error.file().cloned(), error.seq(), error.record(), error.code());
         let findings = error.findings().to_vec();
         let frame = Answer::Refused(error).encode().unwrap();
         let Ok(Answer::Refused(got)) = Answer::decode(&frame[4..]) else {
             panic!("an error was sent");
         };
         assert_eq!((got.to_string(), got.kind()), (text, kind));
-        assert_eq!((got.file().cloned(), got.seq(), got.code()), place);
+        assert_eq!((got.file().cloned(), got.seq(), got.record(), got.code()), place);
         assert_eq!(got.findings(), findings);
     }
 }

@@ -172,7 +172,12 @@ impl<W: Fn()> Work<W> {
             Ok(receipts) => receipts,
             Err(error) => {
                 self.gap = true;
-                return Err(Problem::from(&error));
+                let mut problem = Problem::from(&error);
+                if let Some(place) = error.record().and_then(|record| places.get(record)) {
+                    problem.file = Some(self.journals.names[place.source].clone());
+                    problem.line = Some(place.line);
+                }
+                return Err(problem);
             }
         };
         // Only lines without a record get here: of a stream nothing is stored after a batch that was not. Whoever goes
