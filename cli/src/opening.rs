@@ -80,6 +80,13 @@ fn enter<T>(
     let keys = Arc::new(keys(dir, vkey.is_some(), config.signing_key.as_deref())?);
     if let Some(path) = keys.key_path() {
         output.detail(format_args!("signing key: {}", path.display()));
+        // One that cannot be read is an error soon.
+        if let Ok(Some(mode)) = keys.exposed_mode() {
+            output.warn(format_args!(
+                "others than its owner can use the signing key: {} has mode {mode:04o}; chmod 600 takes that from them",
+                path.display()
+            ));
+        }
     }
     let options = &config.options;
     output.detail(format_args!(

@@ -271,6 +271,9 @@ fn choose_origin(keys: &dyn KeyStore, identity: &LedgerIdentity, wall: i64) -> R
         keys.create_key(secret.expose()).map_err(not_stored)?;
         return Ok(origin);
     }
+    if identity.name.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "a ledger needs a name"));
+    }
     let no_entropy = |error| Error::io("the operating system gives no random bytes", error);
     let mut entropy = Entropy::new();
     let id = entropy.time_ordered_id(wall).map_err(no_entropy)?;

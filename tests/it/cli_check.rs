@@ -250,6 +250,15 @@ fn init_makes_a_key_or_says_what_is_missing_without_one() {
     assert!(made.text().starts_with("ledger.example/"), "{}", made.report());
     assert!(made.stderr.contains("Keep that file safe"), "{}", made.report());
     place.call(["init", "l"]).ends_with(2);
+    place.call(["init", "nameless", "--origin", ""]).ends_with(2);
+    let all_may_read = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(place.join("l.key"), all_may_read).unwrap();
+    let sealed = place.run("seal l");
+    assert!(
+        sealed.stderr.contains("l.key has mode 0644"),
+        "{}",
+        sealed.report()
+    );
     let unsigned = place.run("init u --unsigned");
     assert_eq!(unsigned.text(), "");
     assert!(unsigned.stderr.contains("not signed"), "{}", unsigned.report());
@@ -350,9 +359,7 @@ fn who_is_kept_from_writing_is_told_what_to_do() {
     fs::create_dir(place.join("l/LOCK")).unwrap();
     let refused = place.call(["seal", "l"]).ends_with(3);
     assert!(
-        refused
-            .stderr
-            .starts_with("l/LOCK: the ledger cannot be locked: "),
+        refused.stderr.contains("\nl/LOCK: the ledger cannot be locked: "),
         "{}",
         refused.report()
     );

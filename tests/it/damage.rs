@@ -203,12 +203,12 @@ fn every_prefix_is_found_in_its_place() {
 #[test]
 fn flipped_bits_and_prefixes_of_a_sidecar_are_found_and_made_good_by_the_next_open() {
     let copy = closed(true);
-    let some: Make = |name, whole, number| one_bit(name, whole, 11 * number);
-    let short: Make = |name, whole, number| cut(name, whole, 8 * number);
+    let some: Make = |name, whole, number| one_bit(name, whole, 3 * number);
+    let short: Make = |name, whole, number| cut(name, whole, 3 * number);
     let first = |name: &FileName| *name == FileName::Index(0);
     let check = |damage: &Damage<'_>| judge(&copy, damage, ALTERED).or_else(|| mend(&copy, damage));
-    assert_silent(&every_of(&copy, first, some, |_, len| len / 11, check));
-    assert_silent(&every_of(&copy, first, short, |_, len| len / 8, check));
+    assert_silent(&every_of(&copy, first, some, |_, len| len / 3, check));
+    assert_silent(&every_of(&copy, first, short, |_, len| len / 3, check));
 }
 
 /// Opens a ledger with a bad sidecar: nothing else is touched, and one that cannot be used is made again.

@@ -160,8 +160,8 @@ fn put_in_order(storage: &dyn Storage, plan: &mut Plan) -> Result<(), Error> {
 }
 
 /// Cuts the filler behind the open segment. What an earlier process cut may be gone in the cache only: with the next
-/// append half on the medium a torn tail would come back among its bytes, with the next segment there filler would stand
-/// where none may.
+/// append half on the medium a torn tail would come back among its bytes, with the next segment there filler would
+/// stand where none may.
 fn sync_end(storage: &dyn Storage, plan: &Plan) -> Result<(), Error> {
     let Some(last) = plan
         .segments

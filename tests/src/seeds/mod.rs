@@ -5,6 +5,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod clock;
 mod damage;
 mod entries;
 mod files;

@@ -6,12 +6,9 @@ use std::time::Duration;
 use ledgerstone_engine::clock::Clock;
 use ledgerstone_engine::storage::Storage;
 use ledgerstone_engine::storage::sim::Survival;
-use ledgerstone_engine::{
-    ClockWord, Code, Error, ErrorKind, Reader, Recovered, Scope, Selection, Step as Turn,
-};
+use ledgerstone_engine::{ClockWord, Code, Error, ErrorKind, Reader, Recovered, Step as Turn};
 
-use ledgerstone_formats::record::Record;
-
+use super::clock::last_micros;
 use super::damage;
 use super::entries::{batch, families, is_sized, key_of};
 use super::files::Files;
@@ -25,7 +22,6 @@ use crate::machine::{Machine, Running};
 const TURNS_MAX: usize = 1_000;
 /// Room on a disk that is not full.
 const ROOM_BYTES: u64 = 1 << 40;
-const FIRST_SEGMENT: &str = "segments/00000000000000000000.jsonl";
 const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// One ledger, from before its creation on.
@@ -309,33 +305,12 @@ impl World {
 
     /// As it would be had nobody turned it, unless records were given a time that this does not fit.
     fn set_clock_right(&mut self) {
-        if let Some(last) = self.last_micros()
+        if let Some(last) = last_micros(&self.machine)
             && !(last - HOUR_MICROS..last + 400 * 24 * HOUR_MICROS).contains(&self.true_micros)
         {
             self.true_micros = last + 1_000_000;
         }
         self.machine.clock.turn_to(self.true_micros);
-    }
-
-    /// Time of the last record that is there, of a ledger that is not finished too.
-    fn last_micros(&self) -> Option<i64> {
-        let Ok(reader) = Reader::open(Arc::new(self.machine.disk.clone())) else {
-            let line = self.machine.disk.raw(FIRST_SEGMENT)?;
-            return Some(
-                Record::parse(line.strip_suffix(b"\n")?)
-                    .ok()?
-                    .header
-                    .at
-                    .as_micros(),
-            );
-        };
-        let snapshot = reader.snapshot().ok()?;
-        let mut scan = snapshot.scan(Selection {
-            from: snapshot.size().saturating_sub(1),
-            ..Selection::all(Scope::Operator)
-        });
-        let last = scan.next_line().ok()??;
-        Some(last.record().header.at.as_micros())
     }
 
     fn is_off(&self) -> bool {
