@@ -252,7 +252,7 @@ fn init_makes_a_key_or_says_what_is_missing_without_one() {
     place.call(["init", "l"]).ends_with(2);
     place.call(["init", "nameless", "--origin", ""]).ends_with(2);
     let all_may_read = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(place.join("l.key"), all_may_read).unwrap();
+    fs::set_permissions(place.join("l.key"), all_may_read).unwrap();
     let sealed = place.run("seal l");
     assert!(
         sealed.stderr.contains("l.key has mode 0644"),

@@ -75,9 +75,9 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds, {} steps: {} records acknowledged, {} replayed, {} batches in conflict, {} refused, {} of unknown \
-             fate; {} kills, {} power losses; {} openings for writing, {} of them with a torn tail, {} with groups \
-             past the head, {} refused first; {} copies damaged, {} of them refused; {} verdicts",
+            "{} seeds, {} steps: {} records acknowledged, {} replayed, {} batches in conflict, {} refused, {} of \
+             unknown fate; {} kills, {} power losses; {} openings for writing, {} of them with a torn tail, {} with \
+             groups past the head, {} refused first; {} copies damaged, {} of them refused; {} verdicts",
             self.seeds,
             self.steps,
             self.stored,
