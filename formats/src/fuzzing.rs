@@ -16,6 +16,7 @@ use crate::json::check_object;
 use crate::line::{Splitter, complete_prefix, lines};
 use crate::pointer::Pointer;
 use crate::record::{NewerRecord, Payload, Record, build_payload};
+use crate::records::family::Family;
 use crate::segment::Seal;
 
 /// Signs the notes of the corpus: a seed of 32 bytes 7, published here and of no other use.
@@ -74,6 +75,26 @@ fn record(line: &[u8]) -> bool {
     assert_eq!(
         (newer.seq, newer.digest, newer.prev),
         (record.header.seq, record.header.digest, record.header.prev)
+    );
+    true
+}
+
+/// Reads any bytes as the body of a record that declares the indexes of a kind.
+pub fn family(input: &[u8]) -> bool {
+    let Some(family) = Family::parse("entry", input) else {
+        return false;
+    };
+    assert_eq!(
+        family.encode(),
+        input,
+        "a declaration is not what its values encode to"
+    );
+    let again = Family::new(family.kind().clone(), family.indexes().to_vec());
+    assert_eq!(again.as_ref(), Ok(&family), "what is read could not be declared");
+    assert_eq!(
+        family.with(&family).as_ref(),
+        Ok(&family),
+        "declared twice it is another"
     );
     true
 }

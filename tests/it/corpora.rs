@@ -31,6 +31,11 @@ fn lines() {
 }
 
 #[test]
+fn families() {
+    replay("family", fuzzing::family);
+}
+
+#[test]
 fn headers() {
     replay("header", fuzzing::header);
 }
