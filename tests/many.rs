@@ -165,7 +165,14 @@ fn two_hundred_ledgers_take_the_threads_files_and_memory_that_the_options_say() 
         ledger.close().unwrap();
     }
     let after = taken();
-    assert_eq!(after[..2], before[..2], "nothing is left open");
+    // The thread of a test that has ended may still have been there.
+    assert!(
+        after[0] <= before[0],
+        "{} threads, {} before",
+        after[0],
+        before[0]
+    );
+    assert_eq!(after[1], before[1], "a file is left open");
 }
 
 #[test]
@@ -185,7 +192,8 @@ fn hundreds_at_a_door_take_two_threads_for_each_that_is_let_in() {
     let bound = THREADS_EACH + DOOR_THREADS + 2 * CONNECTIONS_MAX;
     for _ in 0..50 {
         let [now, ..] = taken();
-        assert!(now - before <= bound, "{} threads, {bound} at most", now - before);
+        let more = now.saturating_sub(before);
+        assert!(more <= bound, "{more} threads, {bound} at most");
         thread::sleep(Duration::from_millis(20));
     }
     ledger.close().unwrap();
