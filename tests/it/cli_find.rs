@@ -133,7 +133,9 @@ fn a_load_with_a_source_can_be_run_again() {
     place.run("verify l --receipts r.jsonl");
     // Another record in the place of one that is stored is a conflict, and names it.
     place.write("in.jsonl", "{\"n\":1}\n{\"n\":\"two\"}\n");
-    let error = place.call(load.split(' ')).ends_with(4).error_json();
+    let refused = place.call(load.split(' ')).ends_with(4);
+    assert_eq!(refused.one_json()["needs"], "mend line 2 of in.jsonl");
+    let error = refused.error_json();
     assert_eq!(
         (&error["error"]["kind"], &error["error"]["seq"]),
         (&"conflict".into(), &2.into())

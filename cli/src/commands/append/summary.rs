@@ -42,6 +42,12 @@ struct Totals {
     go_on: Vec<String>,
 }
 
+/// The same input again would meet the same record.
+fn in_the_way(problem: &Problem) -> Option<String> {
+    let (file, line) = (problem.file.as_ref()?, problem.line?);
+    (problem.exit == Exit::Conflict).then(|| format!("mend line {line} of {file}"))
+}
+
 impl Summary<'_> {
     /// Says it, and chooses the exit code.
     pub(crate) fn conclude(&self, end: End, mut tally: Tally, output: &mut Output) -> Outcome<Exit> {
@@ -50,6 +56,7 @@ impl Summary<'_> {
         let needs = if failed { None } else { self.needs(&end) };
         let is_hopeless = !failed && matches!(end, End::TooLarge(..));
         let problem = self.problem(end, &mut tally);
+        let needs = needs.or_else(|| problem.as_ref().and_then(in_the_way));
         // After a failed sync nobody knows yet which lines are stored.
         let unknown = problem
             .as_ref()
