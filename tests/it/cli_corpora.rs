@@ -69,7 +69,7 @@ fn every_record_comes_back_byte_for_byte_from_sealed_segments_and_after_a_kill()
             "--kind",
             kind,
             "--segment-bytes",
-            "300KiB",
+            "200KiB",
             "--batch",
             "100",
             "--receipts",
