@@ -139,8 +139,9 @@ fn replay(draft: &Draft, durable: &Snapshot) -> Result<Option<Placement>, Error>
     let Some(line) = matches.next_line()? else {
         return Ok(None);
     };
-    let header = &line.record().header;
-    if let Some(difference) = difference(draft, &line.record()) {
+    let record = line.record();
+    let header = &record.header;
+    if let Some(difference) = difference(draft, &record) {
         let message = format!(
             "the idempotency key {key} was used for the record with seq {}, whose {difference} is another",
             header.seq
@@ -151,7 +152,7 @@ fn replay(draft: &Draft, durable: &Snapshot) -> Result<Option<Placement>, Error>
         seq: header.seq,
         tseq: header.tenant.as_ref().map(|(_, tseq)| *tseq),
         rev: header.rev,
-        hash: line.record().hash,
+        hash: record.hash,
         offset: u32::try_from(line.offset).expect("a segment is shorter than 2^32 bytes"),
         stored: Some(Stored {
             at: header.at,

@@ -79,10 +79,9 @@ impl Scan {
             let (snapshot, selection) = (&self.snapshot, &self.selection);
             let left = self.left.get_or_insert_with(|| snapshot.stretches(selection));
             let Some(stretch) = left.pop_front() else {
-                let size = snapshot.size();
                 // Whoever reads to the end is not left in the belief that this is all there was.
-                if selection.to.is_none_or(|to| to >= size) {
-                    snapshot.check_covers_head(size)?;
+                if selection.to.is_none_or(|to| to >= snapshot.size()) {
+                    snapshot.check_complete()?;
                 }
                 return Ok(None);
             };

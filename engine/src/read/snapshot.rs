@@ -224,8 +224,16 @@ impl Snapshot {
         Ok(Arc::clone(self.index.get_or_init(|| Arc::new(index))))
     }
 
+    /// Whether all records are there that the head covers.
+    ///
+    /// # Errors
+    /// `Corrupt` where it covers more.
+    pub fn check_complete(&self) -> Result<(), Error> {
+        self.check_covers_head(self.size)
+    }
+
     /// Whether so many records are all that the head covers. It was read before they were counted.
-    pub(super) fn check_covers_head(&self, size: u64) -> Result<(), Error> {
+    fn check_covers_head(&self, size: u64) -> Result<(), Error> {
         match self.head_size.filter(|head| *head > size) {
             None => Ok(()),
             Some(head) => {

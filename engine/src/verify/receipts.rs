@@ -59,20 +59,20 @@ impl ReceiptCheck {
                 }
                 Err(error) => return Err(error),
             };
-            let found = (line.seq, line.record().hash, line.file, line.line, line.offset);
-            if found.0 < seq {
+            if line.seq < seq {
                 continue;
             }
+            let found = (line.record().hash, line.file, line.line, line.offset);
             self.scan = Some((seq + 1, scan));
-            if found.1 == hash {
+            if found.0 == hash {
                 return Ok(None);
             }
             let cause = "the record is another than the one the receipt was given for";
             let finding = Finding::new(Code::Rewritten, cause)
-                .in_file(found.2)
+                .in_file(found.1)
                 .at_seq(seq)
-                .at_line(found.3, found.4);
-            return Ok(Some(finding.hashes(hash, found.1)));
+                .at_line(found.2, found.3);
+            return Ok(Some(finding.hashes(hash, found.0)));
         }
     }
 }
